@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every error that this collection raises, so that callers can catch as widely or as narrowly as they need.
+
+::
+
+    CloudnetError                 one line for people: what, where, what to do
+    ├── FindingsError             several at once, each with its path in the input
+    │   ├── TopologyError         the input itself is wrong
+    │   └── PreflightError        the input is sound, but cannot be built on what is there
+    ├── SnapshotError             a saved snapshot cannot be read
+    ├── ApprovalError             what remains to be done is not what was approved
+    ├── ApplyError                some actions failed; the others were done
+    └── AwsError                  the API said no: code, action, account, Region, resource
+        ├── CredentialsError      none, wrong profile, expired, not accepted
+        ├── AccessDenied          the identity may not do the action
+        └── EndpointUnreachable   no answer from the endpoint
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One fault of an input. ``path`` as a reader would point at it, such as ``vpcs.dev.cidr``; ``line`` where the file's line is known (from 1)."""
+
+    path: str
+    message: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.path} (line {self.line})" if self.line else self.path
+        return f"{where}: {self.message}" if where else self.message
+
+
+class CloudnetError(Exception):
+    """The base of all of ours. ``str(error)`` is fit to be shown as it is."""
+
+
+class FindingsError(CloudnetError):
+    """All faults at once; ``str`` is one fault a line."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings: tuple[Finding, ...] = tuple(dict.fromkeys(findings))
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class TopologyError(FindingsError):
+    """The topology is wrong in itself: schema, references, overlaps."""
+
+
+class PreflightError(FindingsError):
+    """The topology cannot be built on what the accounts hold. Raised before any write."""
+
+
+class SnapshotError(CloudnetError):
+    """A snapshot folder or file cannot be read."""
+
+
+class ApprovalError(CloudnetError):
+    """Something would be done that the approved plan does not hold."""
+
+
+class ApplyError(CloudnetError):
+    """Some actions failed. ``failures`` holds (action's name, message); what could be done was done, and a next run goes on from there."""
+
+    def __init__(self, failures: Iterable[tuple[str, str]]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(f"{name}: {message}" for name, message in self.failures))
+
+
+class AwsError(CloudnetError):
+    """An API call failed. ``code`` is AWS's own error code, ``action`` such as ``ec2:CreateRoute``."""
+
+    def __init__(self, message: str, *, code: str = "", action: str = "", account: str = "", region: str = "", resource: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.action = action
+        self.account = account
+        self.region = region
+        self.resource = resource
+
+
+class CredentialsError(AwsError):
+    """No credentials, a profile that does not exist, an expired token, or keys that AWS does not accept."""
+
+
+class AccessDenied(AwsError):
+    """The identity may not call the action."""
+
+
+class EndpointUnreachable(AwsError):
+    """No answer from the endpoint: wrong Region, no network, or no lab running."""
