@@ -52,10 +52,19 @@ class Call:
     region: str
     params: dict[str, Any] = field(default_factory=dict)
     principal: str = ""
+    access_key: str = ""
 
     def backend(self, service: str = "ec2", account: str | None = None, region: str | None = None) -> Any:
         """The emulator's own backend object of a service, by default of the caller's account and Region."""
         return self.lab.backend(service, account or self.account, region or self.region)
+
+    def emulate(self, action: str | None = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the emulator itself (no check, no ``instead``, no amendment) and return its answer in boto3's shape.
+
+        By default it is asked this call as it stands; an ``instead`` uses it to amend a question, or to put several.
+        Raises Refusal where the emulator refuses or has no such action.
+        """
+        return self.lab.emulate(self, action or self.action, self.params if params is None else params)
 
 
 Check = Callable[[Call], None]
