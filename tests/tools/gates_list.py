@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gates, each a function of its own; see CONTRIBUTING.md for what they say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gates_tools import BUILD, COLLECTIONS, DIST, HOME, ROOT, TREE, Context, GateFailed, GateSkipped, copy_tree, link
+
+PYTHON = sys.executable
+BIN = Path(sys.executable).parent
+NEWER = "3.13"
+"""The other Python on which the unit tests run, with the newest ansible-core that requirements.txt has for it."""
+PACKAGE = "ansible_collections.cloudnet.vpc"
+AMAZON = BUILD / "tree" / "ansible_collections" / "amazon"
+
+# ansible-test downloads this script otherwise; the name holds the version that it asks for, its content is our business.
+PIP_BOOTSTRAP = HOME / ".ansible" / "test" / "cache" / "get_pip_24_2.py"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate: ``weight`` is how many of two processor cores it fills, ``needs`` are the gates that must have passed before."""
+
+    name: str
+    check: Callable[[Context], None]
+    needs: tuple[str, ...] = ()
+    weight: int = 1
+
+
+def real_home() -> dict[str, str]:
+    """For the commands that look for what a user has installed."""
+    return {"HOME": os.environ.get("HOME", str(HOME))}
+
+
+def site_packages(python: str | Path = PYTHON) -> Path:
+    """Where an environment's collections are."""
+    return next(Path(python).parent.parent.glob("lib/python*/site-packages"))
+
+
+def tree(context: Context) -> None:
+    """Copy the collection into the folders that ansible-test wants, without the link that it refuses."""
+    context.note(f"{copy_tree(TREE)} files in {TREE}")
+    link(AMAZON, site_packages() / "ansible_collections" / "amazon")
+
+
+def ruff(context: Context) -> None:
+    """One style: ruff check, ruff format --check."""
+    cache = {"RUFF_CACHE_DIR": str(BUILD / "ruff")}
+    code = context.run(BIN / "ruff", "check", "--output-format=concise", ".", env=cache, check=False)
+    if context.run(BIN / "ruff", "format", "--check", ".", env=cache, check=False) or code:
+        raise GateFailed("ruff found something: `ruff check --fix . && ruff format .` mends most of it")
+
+
+def mypy(context: Context) -> None:
+    """Types hold: mypy --strict on all plugins, and on these tools."""
+    options = [f"--config-file={ROOT / 'pyproject.toml'}", f"--cache-dir={BUILD / 'mypy'}"]
+    plugins = sorted(path.name for path in (ROOT / "plugins").iterdir() if path.name != "doc_fragments" and any(path.rglob("*.py")))
+    packages = [word for name in plugins for word in ("-p", f"{PACKAGE}.plugins.{name}")]
+    code = context.run(BIN / "mypy", *options, *packages, cwd=COLLECTIONS, env={"MYPYPATH": "."}, check=False)
+    tools = [path.name for path in sorted((ROOT / "tests" / "tools").glob("*.py"))]
+    if context.run(BIN / "mypy", *options, *tools, cwd=ROOT / "tests" / "tools", check=False) or code:
+        raise GateFailed("mypy found something")
+
+
+def reuse(context: Context) -> None:
+    """Every file says its licence: reuse lint."""
+    context.run(BIN / "reuse", "--root", TREE, "lint")
+
+
+def changelog(context: Context) -> None:
+    """antsibull-changelog lint."""
+    context.run(BIN / "antsibull-changelog", "lint", cwd=TREE)
+    if (TREE / "changelogs" / "changelog.yaml").exists():
+        context.run(BIN / "antsibull-changelog", "lint-changelog-yaml", "changelogs/changelog.yaml", cwd=TREE)
+
+
+def sanity(context: Context) -> None:
+    """ansible-test sanity: all its tests that need no container, with no ignore lines."""
+    ignored = sorted(path.name for path in (TREE / "tests" / "sanity").glob("ignore*.txt"))
+    if ignored:
+        raise GateFailed(f"there are ignore lines: {', '.join(ignored)}")
+    PIP_BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
+    PIP_BOOTSTRAP.write_text("import ensurepip\nensurepip.bootstrap()\n")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    context.run(
+        BIN / "ansible-test", "sanity", "--local", "--python", version, "--color", "no",
+        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+
+
+def ansible_lint(context: Context) -> None:
+    """ansible-lint in its production profile."""
+    context.run(
+        BIN / "ansible-lint", "--profile", "production", "--offline", "--nocolor",
+        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree")},
+    )  # fmt: skip
+
+
+def docs(context: Context) -> None:
+    """Documentation that renders, with references that lead somewhere: antsibull-docs."""
+    context.run(
+        BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "dependent", "--skip-rstcheck", ".",
+        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree")},
+    )  # fmt: skip
+
+
+def tarball() -> Path:
+    """The built collection."""
+    return next(DIST.glob("cloudnet-vpc-*.tar.gz"))
+
+
+def build(context: Context) -> None:
+    """The tarball builds, from the checkout itself, and holds exactly the collection's files."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    context.run(BIN / "ansible-galaxy", "collection", "build", "--output-path", DIST)
+    with tarfile.open(tarball()) as archive:
+        built = {member.name for member in archive.getmembers() if not member.isdir()}
+    meant = {str(path.relative_to(TREE)) for path in TREE.rglob("*") if path.is_file()}
+    # galaxy.yml becomes MANIFEST.json; what git and the continuous integration need is left out.
+    meant = {name for name in meant if not name.startswith((".ci/", "tests/output/")) and name not in {"galaxy.yml", ".gitignore"}}
+    made = {"MANIFEST.json", "FILES.json"}
+    wrong = sorted(built - meant - made) + sorted(meant - built)
+    if wrong:
+        raise GateFailed(f"in only one of tarball and source (see build_ignore in galaxy.yml): {', '.join(wrong[:10])}")
+
+
+def importer(context: Context) -> None:
+    """galaxy-importer takes the tarball, as Galaxy would."""
+    folder = BUILD / "venv-importer"
+    context.run(ROOT / "tests" / "tools" / "run", "layer", folder, PYTHON, "base", "requirements-importer.txt", env=real_home())
+    work = BUILD / "importer"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    (work / "galaxy-importer.cfg").write_text("[galaxy-importer]\nCHECK_REQUIRED_TAGS = True\n")
+    link(work / "dependencies" / "ansible_collections" / "amazon", site_packages() / "ansible_collections" / "amazon")
+    settings = {
+        "PATH": f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+        "GALAXY_IMPORTER_CONFIG": str(work / "galaxy-importer.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(work / "dependencies"),
+    }
+    context.run(folder / "bin" / "python", "-m", "galaxy_importer.main", tarball(), cwd=work, env=settings)
+
+
+def unit(context: Context) -> None:
+    """Unit tests on the Python and the ansible-core that users start with."""
+    context.pytest("tests/unit", "-n", "2")
+
+
+def unit_newer(context: Context) -> None:
+    """Unit tests on a newer Python with the newest ansible-core."""
+    run = ROOT / "tests" / "tools" / "run"
+    try:
+        python = context.output(run, "find-python", NEWER, env=real_home()).strip()
+    except GateFailed:
+        raise GateSkipped(f"no Python {NEWER} that runs was found") from None
+    folder = BUILD / f"venv-{NEWER}"
+    context.run(run, "layer", folder, python, "base", "requirements.txt", "requirements-unit.txt", env=real_home())
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    context.pytest(
+        "tests/unit", "-n", "2", "-o", f"cache_dir={BUILD / f'pytest-{NEWER}'}", python=folder / "bin" / "python", env={"PATH": path}
+    )
+
+
+GATES: tuple[Gate, ...] = (
+    Gate("tree", tree),
+    Gate("sanity", sanity, needs=("tree",)),
+    Gate("ruff", ruff),
+    Gate("mypy", mypy),
+    Gate("reuse", reuse, needs=("tree",)),
+    Gate("changelog", changelog, needs=("tree",)),
+    Gate("ansible-lint", ansible_lint, needs=("tree",)),
+    Gate("docs", docs, needs=("tree",)),
+    Gate("build", build, needs=("tree",)),
+    Gate("importer", importer, needs=("build",)),
+    Gate(f"unit-{NEWER}", unit_newer, weight=2),
+    Gate("unit", unit, weight=2),
+)
+"""In the order in which they are started; pytest's own come last."""
