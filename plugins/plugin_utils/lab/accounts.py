@@ -100,9 +100,9 @@ class Accounts:
         """The ARN of a role that may do everything and that any principal of the lab may assume, made if missing."""
         account = self.by_id[number]
         arn = arn or f"arn:aws:iam::{number}:role/{role}"
+        self._plant_role(account, arn)
         if arn not in account.roles:
             account.roles.append(arn)
-        self._plant_role(account, arn)
         return arn
 
     def ensure(self, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
@@ -157,6 +157,13 @@ class Accounts:
         if any(role.arn == arn for role in iam.get_roles()):
             return
         path, name = re.fullmatch(r".*:role(/(?:.*/)?)([^/]+)", arn).groups()  # type: ignore[union-attr]
+        for other in [role for role in iam.get_roles() if role.name == name]:
+            # An account has one role of a name, whatever its path: the one that was named last is it.
+            if other.arn not in account.roles:
+                raise ValueError(f"account {account.id} has a role {name} already, with another path: {other.arn}")
+            account.roles.remove(other.arn)
+            iam.delete_role_policy(name, "administrator")
+            iam.delete_role(name)
         iam.create_role(name, _TRUST, path, None, "Administrator of the embedded lab", [], "43200")
         iam.put_role_policy(name, "administrator", _ADMIN)
 
@@ -204,7 +211,9 @@ def _wanted_account(name: str, entry: dict[str, Any], accounts: Accounts) -> tup
         number = match[1]
     known = accounts.profiles.get(profile) if profile else None
     if known is not None and number and known.account != number:
-        raise ValueError(f"accounts.{name}: profile {profile} is account {known.account} in this lab, not {number}; reset the lab or rename the profile")
+        raise ValueError(
+            f"accounts.{name}: profile {profile} is account {known.account} in this lab, not {number}; reset the lab or rename the profile"
+        )
     if not number:
         number = known.account if known is not None else account_id(profile or name)
     return profile, number, arn

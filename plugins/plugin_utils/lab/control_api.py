@@ -26,7 +26,9 @@ class ControlApi:
     ``on_accounts(lab)`` is called when accounts or profiles changed (the daemon rewrites the config file), ``on_stop()`` after ``stop`` was answered.
     """
 
-    def __init__(self, lab: Lab, token: str, on_accounts: Callable[[], None], on_stop: Callable[[], None], about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, lab: Lab, token: str, on_accounts: Callable[[], None], on_stop: Callable[[], None], about: Mapping[str, Any] | None = None
+    ) -> None:
         self._lab = lab
         self._token = token
         self._on_accounts = on_accounts

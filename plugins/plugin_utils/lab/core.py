@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .accounts import DEFAULT_ACCOUNTS, Accounts, read_accounts
@@ -84,7 +84,7 @@ class Lab:
 
     def now(self) -> datetime:
         """The lab's clock, in UTC; ``advance`` sets it forward, so that what takes AWS days can be seen in a test."""
-        return datetime.now(timezone.utc) + self._offset
+        return datetime.now(UTC) + self._offset
 
     def advance(self, seconds: float) -> datetime:
         if seconds < 0:

@@ -66,7 +66,9 @@ class Counts:
             "reads": reads,
             "writes": total - reads,
             "actions": dict(sorted(actions.items())),
-            "places": {account: {region: dict(sorted(names.items())) for region, names in regions.items()} for account, regions in places.items()},
+            "places": {
+                account: {region: dict(sorted(names.items())) for region, names in regions.items()} for account, regions in places.items()
+            },
             "errors": errors,
             "faults": faults,
         }

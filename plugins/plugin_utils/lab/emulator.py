@@ -35,7 +35,11 @@ from .calls import Refusal
 from .wire import Arrival, Reply
 
 _TRACKED_AT_MOST = 2000
-_DIRECT = {"ec2": ("moto.ec2.responses", "EC2Response"), "sts": ("moto.sts.responses", "TokenResponse"), "iam": ("moto.iam.responses", "IamResponse")}
+_DIRECT = {
+    "ec2": ("moto.ec2.responses", "EC2Response"),
+    "sts": ("moto.sts.responses", "TokenResponse"),
+    "iam": ("moto.iam.responses", "IamResponse"),
+}
 # boto3's name -> moto's, where moto's differs from the name in the signature.
 _MOTO_NAMES = {"ses": "ses", "sesv2": "sesv2", "s3control": "s3control", "dynamodbstreams": "dynamodbstreams"}
 

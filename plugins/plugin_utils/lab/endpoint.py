@@ -68,11 +68,19 @@ class Endpoint:
                 if gone():
                     raise Dropped
             elif fault.kind == "throttle":
-                raise limit_exceeded() if protocol == "ec2" else Refusal("Throttling" if protocol == "query" else "ThrottlingException", "Rate exceeded", 400)
+                raise (
+                    limit_exceeded()
+                    if protocol == "ec2"
+                    else Refusal("Throttling" if protocol == "query" else "ThrottlingException", "Rate exceeded", 400)
+                )
             elif fault.kind == "internal":
                 raise Refusal("InternalError", "An internal error has occurred", 500)
             elif fault.kind == "unavailable":
-                raise Refusal("Unavailable" if protocol == "ec2" else "ServiceUnavailable", "The service is unavailable. Please try again shortly.", 503)
+                raise Refusal(
+                    "Unavailable" if protocol == "ec2" else "ServiceUnavailable",
+                    "The service is unavailable. Please try again shortly.",
+                    503,
+                )
             elif fault.kind == "expired":
                 raise expired(arrival.service, protocol)
 
@@ -100,8 +108,10 @@ class Endpoint:
         if any(fault.kind == "denied" for fault in struck):
             raise denied(arrival.service, protocol, arrival.action, credential.principal)
         key = (arrival.service, arrival.action)
-        call = Call(lab, arrival.service, arrival.action, credential.account, arrival.region, {}, credential.principal, credential.access_key)
-        decoded = key in ANSWERS or key in CHECKS or key in AMENDMENTS or protocol == "ec2" and self._needs_params(arrival, struck)
+        call = Call(
+            lab, arrival.service, arrival.action, credential.account, arrival.region, {}, credential.principal, credential.access_key
+        )
+        decoded = key in ANSWERS or key in CHECKS or key in AMENDMENTS or (protocol == "ec2" and self._needs_params(arrival, struck))
         if decoded:
             call.params = decode(arrival, protocol)
         if lab.throttle == "aws" and protocol == "ec2":

@@ -33,7 +33,18 @@ from typing import Any
 
 from .counting import is_read
 
-KINDS = ("throttle", "internal", "unavailable", "reset_before", "reset_after", "denied", "expired", "not_found", "hold_before", "hold_after")
+KINDS = (
+    "throttle",
+    "internal",
+    "unavailable",
+    "reset_before",
+    "reset_after",
+    "denied",
+    "expired",
+    "not_found",
+    "hold_before",
+    "hold_after",
+)
 _KEYS = {"kind", "actions", "rate", "seed", "skip", "times", "seconds", "account"}
 
 
@@ -106,7 +117,9 @@ class Faults:
 
     def snapshot(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [{**fault.__dict__, "actions": list(fault.actions), "hits": self._hits[index]} for index, fault in enumerate(self._faults)]
+            return [
+                {**fault.__dict__, "actions": list(fault.actions), "hits": self._hits[index]} for index, fault in enumerate(self._faults)
+            ]
 
     def strike(self, service: str, action: str, account: str) -> list[Fault]:
         """The faults that hit this call, in the order in which they were set."""

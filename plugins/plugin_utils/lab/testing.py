@@ -65,7 +65,9 @@ class RunningLab:
             self._clients[key] = made
         return self._clients[key]
 
-    def client_of(self, service: str, access_key: str, secret: str, token: str | None = None, region: str = "us-east-1", **config: Any) -> Any:
+    def client_of(
+        self, service: str, access_key: str, secret: str, token: str | None = None, region: str = "us-east-1", **config: Any
+    ) -> Any:
         """A boto3 client with any credentials."""
         import boto3
         from botocore.config import Config

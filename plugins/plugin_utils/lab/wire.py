@@ -124,7 +124,9 @@ def _route(arrival: Arrival) -> tuple[str, dict[str, Any]]:
     from moto.core.request import Request
     from moto.core.routing import NotFound, get_service_router
 
-    request = Request.from_values(method=arrival.method, path=unquote(arrival.path), query_string=arrival.query, headers=dict(arrival.headers))
+    request = Request.from_values(
+        method=arrival.method, path=unquote(arrival.path), query_string=arrival.query, headers=dict(arrival.headers)
+    )
     try:
         operation, params = get_service_router(arrival.service).match(request)
     except (NotFound, NotImplementedError, ValueError, KeyError):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.control import LabControl
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 
