@@ -1,0 +1,338 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CIDR blocks of VPCs and subnets: creation, further blocks, IPv6.
+
+Sources: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html (with the rules for a VPC that has a peering
+connection), subnet-sizing.html, and the API pages of the actions.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Any, cast
+
+from ..calls import Call, Refusal, after, before, instead
+from .cidr_rules import (
+    Network,
+    check_against_routes,
+    check_secondary,
+    check_subnet_block,
+    check_subnet_block6,
+    check_vpc_block,
+    overlap,
+    parse,
+)
+from .emulated import (
+    blocks,
+    free_addresses,
+    ipv6_association,
+    networks4,
+    networks6,
+    subnet_blocks6,
+    subnet_view,
+    subnets_of,
+    tables_of,
+    vpc_view,
+)
+from .peering_book import live_peerings
+from .peering_states import JOINED, OPEN
+from .routes import Route, route_is_local
+from .shapes import find_subnet, find_vpc, invalid, missing, new_id
+
+if TYPE_CHECKING:
+    from ..core import Lab
+
+# Amazon-provided blocks are cut from this range, one /56 after the other in every account and Region, so that no two are alike.
+_AMAZON6 = int(IPv6Address("2400:6500::"))
+_IPAM = ("Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6IpamPoolId", "Ipv6NetmaskLength")
+
+
+def _no_ipam(call: Call) -> None:
+    for name in _IPAM:
+        if call.params.get(name):
+            raise Refusal("UnsupportedOperation", f"{name} (IP Address Manager) is not supported by the embedded lab.")
+
+
+def _amazon_block(lab: Lab) -> str:
+    state = lab.state("ipv6_blocks")
+    state["next"] = int(state.get("next", 0)) + 1
+    return str(IPv6Network((_AMAZON6 + (state["next"] << 72), 56)))
+
+
+def _block6(call: Call) -> tuple[str, str] | None:
+    """The IPv6 block that a call asks for and the pool it comes from; none when it asks for none."""
+    wanted = call.params.get("Ipv6CidrBlock")
+    if call.params.get("AmazonProvidedIpv6CidrBlock"):
+        if wanted or call.params.get("Ipv6Pool"):
+            raise Refusal("InvalidParameterCombination", "AmazonProvidedIpv6CidrBlock excludes Ipv6CidrBlock and Ipv6Pool.")
+        return _amazon_block(call.lab), "Amazon"
+    if not wanted:
+        if call.params.get("Ipv6Pool"):
+            raise Refusal("UnsupportedOperation", "The embedded lab keeps no IPv6 pools: give Ipv6CidrBlock beside Ipv6Pool.")
+        return None
+    if not call.params.get("Ipv6Pool"):
+        raise Refusal("MissingParameter", "You must also specify Ipv6Pool in the request when you specify Ipv6CidrBlock.")
+    block = parse(str(wanted), "ipv6CidrBlock", 6)
+    if block.prefixlen not in range(44, 61, 4):
+        raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' is invalid.")
+    return str(block), str(call.params["Ipv6Pool"])
+
+
+def _join(backend: Any, vpc: Any, block: str, pool: str = "", border: str = "") -> str:
+    """Associate a block with a VPC and give every table its local route; returns the association's id."""
+    key = new_id("vpc-cidr-assoc")
+    item: dict[str, Any] = {"association_id": key, "cidr_block_state": {"state": "associated", "StatusMessage": None}, "cidr_block": block}
+    if pool:
+        item |= {"ipv6_pool": pool, "ipv6_cidr_block_network_border_group": border or backend.region_name}
+    vpc._cidr_block_association_set[key] = item
+    for table in tables_of(backend, vpc.id):
+        route = Route(table, None if pool else block, block if pool else None, None, local=True)
+        table._routes[route.id] = route
+    return key
+
+
+def _leave(backend: Any, vpc: Any, key: str) -> dict[str, Any]:
+    """End an association and remove its local routes; returns what it was."""
+    item = cast("dict[str, Any]", vpc._cidr_block_association_set.pop(key))
+    for table in tables_of(backend, vpc.id):
+        route = table._routes.get(f"{table.id}~{item['cidr_block']}")
+        if route is not None and route_is_local(route):
+            del table._routes[route.id]
+    return item
+
+
+# -- VPCs ----------------------------------------------------------------------------------------------------------------------
+
+
+@before("ec2", "CreateVpc")
+def vpc_block(call: Call) -> None:
+    """A /16 to a /28 outside the reserved ranges, host bits cleared."""
+    _no_ipam(call)
+    if not call.params.get("CidrBlock"):
+        raise missing("cidrBlock")
+    block = parse(str(call.params["CidrBlock"]), "cidrBlock", 4)
+    check_vpc_block(cast(IPv4Network, block))
+    call.params["CidrBlock"] = str(block)
+
+
+@after("ec2", "CreateVpc")
+def vpc_block6(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    """The IPv6 block: one of its own for every VPC, or the caller's; the emulator's is random and may repeat."""
+    backend = call.backend()
+    vpc = backend.vpcs[result["Vpc"]["VpcId"]]
+    for key in [key for key, item in vpc._cidr_block_association_set.items() if ":" in item["cidr_block"]]:
+        _leave(backend, vpc, key)
+    wanted = _block6(call)
+    joining = [_join(backend, vpc, wanted[0], wanted[1], str(call.params.get("Ipv6CidrBlockNetworkBorderGroup") or ""))] if wanted else []
+    return {**result, "Vpc": {**vpc_view(backend, vpc, joining), "State": "pending"}}
+
+
+@before("ec2", "CreateVpc")
+def vpc_block6_asked(call: Call) -> None:
+    """A request for an IPv6 block that cannot be met is refused before the VPC is made."""
+    if not call.params.get("AmazonProvidedIpv6CidrBlock") or call.params.get("Ipv6CidrBlock") or call.params.get("Ipv6Pool"):
+        _block6(call)
+
+
+def _check_peerings(call: Call, vpc: Any, block: str) -> None:
+    """What a peering connection says to a further block.
+
+    Active: no overlap with the peer. Pending: the requester "cannot add any CIDR block to the VPC, regardless of whether it
+    overlaps"; the accepter can, and an overlap makes the request fail.
+    """
+    doomed = []
+    for peering in live_peerings(call.lab, vpc.id):
+        requester = peering.requester.vpc == vpc.id
+        other = peering.peer_vpc if requester else peering.vpc
+        code = peering.code
+        if code in OPEN and requester and not peering.doomed and ":" not in block:
+            raise Refusal(
+                "OperationNotPermitted",
+                f"The CIDR '{block}' cannot be added to {vpc.id} while it has the pending VPC peering connection request {peering.id}.",
+            )
+        if not overlap([block], [*blocks(other, 4), *blocks(other, 6)] if not peering.doomed else []):
+            continue
+        if code in JOINED:
+            raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' overlaps with a CIDR block of {other.id}, the peer in {peering.id}.")
+        if code in OPEN:
+            doomed.append(peering)
+    for peering in doomed:
+        peering.enter("failed")
+
+
+def _destinations(backend: Any, vpc: str) -> list[str]:
+    return [
+        str(route.destination_cidr_block or route.destination_ipv6_cidr_block)
+        for table in tables_of(backend, vpc)
+        for route in table._routes.values()
+        if not route_is_local(route) and (route.destination_cidr_block or route.destination_ipv6_cidr_block)
+    ]
+
+
+@instead("ec2", "AssociateVpcCidrBlock")
+def associate_block(call: Call) -> dict[str, Any]:
+    """Give a VPC a further IPv4 block, or an IPv6 block."""
+    _no_ipam(call)
+    backend = call.backend()
+    if not call.params.get("VpcId"):
+        raise missing("vpcId")
+    vpc = find_vpc(backend, str(call.params["VpcId"]))
+    asks6 = bool(call.params.get("AmazonProvidedIpv6CidrBlock") or call.params.get("Ipv6CidrBlock") or call.params.get("Ipv6Pool"))
+    if call.params.get("CidrBlock") and asks6:
+        raise Refusal("InvalidParameterCombination", "Only one of an IPv4 and an IPv6 CIDR block can be specified.")
+    if not call.params.get("CidrBlock") and not asks6:
+        raise missing("cidrBlock, ipv6CidrBlock or amazonProvidedIpv6CidrBlock")
+    return _associate6(call, vpc) if asks6 else _associate4(call, vpc)
+
+
+def _association4(key: str, block: str, state: str) -> dict[str, Any]:
+    return {"AssociationId": key, "CidrBlock": block, "CidrBlockState": {"State": state}}
+
+
+def _limit(vpc: Any, quota: int) -> Refusal:
+    return Refusal("CidrLimitExceeded", f"This network '{vpc.id}' has met its maximum number of allowed CIDRs: {quota}")
+
+
+def _associate4(call: Call, vpc: Any) -> dict[str, Any]:
+    backend = call.backend()
+    block = cast(IPv4Network, parse(str(call.params["CidrBlock"]), "cidrBlock", 4))
+    present = networks4(vpc)
+    check_secondary(block, IPv4Network(vpc.cidr_block), present)
+    quota = call.lab.quotas["ipv4_cidrs_per_vpc"]
+    if len(present) >= quota:
+        raise _limit(vpc, quota)
+    check_against_routes(block, _destinations(backend, vpc.id))
+    _check_peerings(call, vpc, str(block))
+    key = _join(backend, vpc, str(block))
+    return {"VpcId": vpc.id, "CidrBlockAssociation": _association4(key, str(block), "associating")}
+
+
+def _associate6(call: Call, vpc: Any) -> dict[str, Any]:
+    backend = call.backend()
+    quota = call.lab.quotas["ipv6_cidrs_per_vpc"]
+    present = networks6(vpc)
+    if len(present) >= quota:
+        raise _limit(vpc, quota)
+    border = str(call.params.get("Ipv6CidrBlockNetworkBorderGroup") or backend.region_name)
+    if call.params.get("AmazonProvidedIpv6CidrBlock"):
+        for item in vpc._cidr_block_association_set.values():
+            if item.get("ipv6_pool") == "Amazon" and item.get("ipv6_cidr_block_network_border_group") == border:
+                raise _limit(vpc, 1)
+    wanted = _block6(call)
+    assert wanted is not None  # the caller asked for one
+    block, pool = wanted
+    network = IPv6Network(block)
+    if any(network.overlaps(item) for item in present):
+        raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' conflicts with another CIDR block of the VPC.")
+    check_against_routes(network, _destinations(backend, vpc.id))
+    _check_peerings(call, vpc, block)
+    key = _join(backend, vpc, block, pool, border)
+    item = vpc._cidr_block_association_set[key]
+    return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": ipv6_association(backend, key, item, "associating")}
+
+
+@instead("ec2", "DisassociateVpcCidrBlock")
+def disassociate_block(call: Call) -> dict[str, Any]:
+    """Take a block from a VPC: not the primary one, and none in which subnets lie."""
+    backend = call.backend()
+    key = str(call.params.get("AssociationId") or "")
+    vpc = next((item for item in backend.vpcs.values() if key in item._cidr_block_association_set), None)
+    if vpc is None:
+        raise Refusal("InvalidVpcCidrBlockAssociationID.NotFound", f"The vpc CIDR block association ID '{key}' does not exist")
+    block = str(vpc._cidr_block_association_set[key]["cidr_block"])
+    if block == vpc.cidr_block:
+        raise Refusal(
+            "OperationNotPermitted",
+            f"The vpc CIDR block with association ID {key} may not be disassociated. It is the primary IPv4 CIDR block of the VPC",
+        )
+    for subnet in subnets_of(backend, vpc.id):
+        held = [six for _, six in subnet_blocks6(subnet)] + ([subnet.cidr_block] if subnet.cidr_block else [])
+        if overlap(held, [block]):
+            raise Refusal(
+                "DependencyViolation",
+                f"The vpc CIDR block {block} ({key}) has dependencies and cannot be disassociated: {subnet.id} lies in it.",
+            )
+    item = _leave(backend, vpc, key)
+    if ":" in block:
+        return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": ipv6_association(backend, key, item, "disassociating")}
+    return {"VpcId": vpc.id, "CidrBlockAssociation": _association4(key, block, "disassociating")}
+
+
+# -- subnets -------------------------------------------------------------------------------------------------------------------
+
+
+def _zone(call: Call) -> None:
+    """The zone must be one of the Region's; without one AWS chooses, and the lab takes the first, so that runs are alike."""
+    zones = {zone.name: zone.zone_id for zone in call.backend().describe_availability_zones()}
+    wanted, by_id = call.params.get("AvailabilityZone"), call.params.pop("AvailabilityZoneId", None)
+    if by_id and not wanted:
+        wanted = next((name for name, key in zones.items() if key == by_id), by_id)
+    if not wanted:
+        wanted = next(iter(zones), None)
+    if wanted not in zones:
+        raise invalid(
+            f"Value ({wanted}) for parameter availabilityZone is invalid. "
+            f"Subnets can currently only be created in the following availability zones: {', '.join(zones)}."
+        )
+    call.params["AvailabilityZone"] = wanted
+
+
+def _taken6(subnets: list[Any]) -> list[IPv6Network]:
+    return [IPv6Network(block) for subnet in subnets for _, block in subnet_blocks6(subnet)]
+
+
+@before("ec2", "CreateSubnet")
+def subnet_block(call: Call) -> None:
+    """A subnet lies in a block of its VPC, beside the others; IPv6 likewise."""
+    _no_ipam(call)
+    if not call.params.get("VpcId"):
+        raise missing("vpcId")
+    backend = call.backend()
+    vpc = find_vpc(backend, str(call.params["VpcId"]))
+    subnets = subnets_of(backend, vpc.id)
+    four, six = call.params.get("CidrBlock"), call.params.get("Ipv6CidrBlock")
+    if not four and not six:
+        raise missing("cidrBlock")
+    if not four and not call.params.get("Ipv6Native"):
+        raise missing("cidrBlock")
+    if four:
+        block: Network = parse(str(four), "cidrBlock", 4)
+        check_subnet_block(cast(IPv4Network, block), networks4(vpc), [item.cidr for item in subnets if item.cidr_block])
+        call.params["CidrBlock"] = str(block)
+    if six:
+        block = parse(str(six), "ipv6CidrBlock", 6)
+        check_subnet_block6(cast(IPv6Network, block), networks6(vpc), _taken6(subnets))
+        call.params["Ipv6CidrBlock"] = str(block)
+    _zone(call)
+
+
+@after("ec2", "CreateSubnet")
+def show_new_subnet(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    """The new subnet in the same shape as describing it."""
+    backend = call.backend()
+    subnet = find_subnet(backend, result["Subnet"]["SubnetId"])
+    return {**result, "Subnet": subnet_view(backend, subnet, free_addresses(backend))}
+
+
+@instead("ec2", "AssociateSubnetCidrBlock")
+def associate_subnet_block(call: Call) -> dict[str, Any]:
+    """Give a subnet its IPv6 block: "You can only associate a single IPv6 CIDR block with your subnet"."""
+    backend = call.backend()
+    for name in ("SubnetId", "Ipv6CidrBlock"):
+        if not call.params.get(name):
+            raise missing(name[0].lower() + name[1:])
+    subnet = find_subnet(backend, str(call.params["SubnetId"]))
+    block = cast(IPv6Network, parse(str(call.params["Ipv6CidrBlock"]), "ipv6CidrBlock", 6))
+    if subnet_blocks6(subnet):
+        raise Refusal("CidrLimitExceeded", f"The subnet '{subnet.id}' already has an IPv6 CIDR block, and can hold one.")
+    vpc = find_vpc(backend, subnet.vpc_id)
+    check_subnet_block6(block, networks6(vpc), _taken6(subnets_of(backend, vpc.id)))
+    made = subnet.attach_ipv6_cidr_block_associations(str(block))
+    return {
+        "SubnetId": subnet.id,
+        "Ipv6CidrBlockAssociation": {
+            "AssociationId": made["associationId"],
+            "Ipv6CidrBlock": str(block),
+            "Ipv6CidrBlockState": {"State": "associating"},
+        },
+    }

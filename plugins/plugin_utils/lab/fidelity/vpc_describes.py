@@ -1,0 +1,187 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DescribeVpcs, DescribeSubnets, gateways, prefix lists and flow logs: every filter that AWS documents, paging, unknown ids.
+
+The emulator ignores filters it does not know or answers HTTP 500, has no wildcards for most, no pages, and looks through every
+tag of the account for each object. Filters are those of each action's API page, with the older spellings that AWS still takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..calls import Call, Refusal, instead
+from .emulated import egress_only_view, free_addresses, internet_gateway_view, subnet_blocks6, subnet_view, vpc_view
+from .shapes import all_subnets, clean, keep, named, paged, tags_of
+
+
+def _six(vpc: Any, member: str) -> list[str]:
+    return [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" in item["cidr_block"]]
+
+
+def _four(vpc: Any, member: str) -> list[str]:
+    return [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" not in item["cidr_block"]]
+
+
+def _states(vpc: Any, six: bool) -> list[str]:
+    items = [item for item in vpc._cidr_block_association_set.values() if (":" in item["cidr_block"]) == six]
+    return [str(item["cidr_block_state"]["state"]) for item in items]
+
+
+def _aliases(fields: dict[str, Any], others: dict[str, str]) -> dict[str, Any]:
+    return fields | {old: fields[new] for old, new in others.items()}
+
+
+_VPC_FIELDS = _aliases(
+    {
+        "cidr": lambda vpc: vpc.cidr_block,
+        "cidr-block-association.cidr-block": lambda vpc: _four(vpc, "cidr_block"),
+        "cidr-block-association.association-id": lambda vpc: _four(vpc, "association_id"),
+        "cidr-block-association.state": lambda vpc: _states(vpc, False),
+        "dhcp-options-id": lambda vpc: vpc.dhcp_options_id,
+        "ipv6-cidr-block-association.ipv6-cidr-block": lambda vpc: _six(vpc, "cidr_block"),
+        "ipv6-cidr-block-association.ipv6-pool": lambda vpc: _six(vpc, "ipv6_pool"),
+        "ipv6-cidr-block-association.association-id": lambda vpc: _six(vpc, "association_id"),
+        "ipv6-cidr-block-association.state": lambda vpc: _states(vpc, True),
+        "is-default": lambda vpc: bool(vpc.is_default),
+        "owner-id": lambda vpc: vpc.owner_id,
+        "state": lambda vpc: vpc.state,
+        "vpc-id": lambda vpc: vpc.id,
+    },
+    {"cidr-block": "cidr", "cidrBlock": "cidr", "dhcpOptionsId": "dhcp-options-id", "isDefault": "is-default", "vpcId": "vpc-id"},
+)
+
+
+@instead("ec2", "DescribeVpcs")
+def describe_vpcs(call: Call) -> dict[str, Any]:
+    """The VPCs of the caller's account and Region."""
+    backend = call.backend()
+    vpcs = named(call, "VpcIds", backend.vpcs, "InvalidVpcID.NotFound", "vpc ID")
+    shown = keep(call, vpcs, _VPC_FIELDS, lambda vpc: backend.tags.get(vpc.id, {}))
+    return paged(call, "Vpcs", shown, lambda vpc: vpc_view(backend, vpc))
+
+
+_SUBNET_FIELDS = _aliases(
+    {
+        "availability-zone": lambda subnet: subnet.availability_zone,
+        "availability-zone-id": lambda subnet: subnet.availability_zone_id,
+        "cidr-block": lambda subnet: subnet.cidr_block,
+        "customer-owned-ipv4-pool": lambda _subnet: None,
+        "default-for-az": lambda subnet: bool(subnet.default_for_az),
+        "enable-dns64": lambda _subnet: False,
+        "enable-lni-at-device-index": lambda _subnet: None,
+        "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: [block for _, block in subnet_blocks6(subnet)],
+        "ipv6-cidr-block-association.association-id": lambda subnet: [key for key, _ in subnet_blocks6(subnet)],
+        "ipv6-cidr-block-association.state": lambda subnet: ["associated" for _ in subnet_blocks6(subnet)],
+        "ipv6-native": lambda subnet: bool(subnet.ipv6_native),
+        "map-customer-owned-ip-on-launch": lambda _subnet: False,
+        "map-public-ip-on-launch": lambda subnet: bool(subnet.map_public_ip_on_launch),
+        "outpost-arn": lambda _subnet: None,
+        "owner-id": lambda subnet: subnet.owner_id,
+        "private-dns-name-options-on-launch.hostname-type": lambda subnet: subnet.private_dns_name_options_on_launch["HostnameType"],
+        "private-dns-name-options-on-launch.enable-resource-name-dns-a-record": lambda subnet: bool(
+            subnet.private_dns_name_options_on_launch["EnableResourceNameDnsARecord"]
+        ),
+        "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": lambda subnet: bool(
+            subnet.private_dns_name_options_on_launch["EnableResourceNameDnsAAAARecord"]
+        ),
+        "state": lambda subnet: subnet.state,
+        "subnet-arn": lambda subnet: subnet.arn,
+        "subnet-id": lambda subnet: subnet.id,
+        "vpc-id": lambda subnet: subnet.vpc_id,
+    },
+    {
+        "availabilityZone": "availability-zone",
+        "availabilityZoneId": "availability-zone-id",
+        "cidr": "cidr-block",
+        "cidrBlock": "cidr-block",
+        "defaultForAz": "default-for-az",
+        "subnetId": "subnet-id",
+        "vpcId": "vpc-id",
+    },
+)
+
+
+@instead("ec2", "DescribeSubnets")
+def describe_subnets(call: Call) -> dict[str, Any]:
+    """The subnets of the caller's account and Region."""
+    backend = call.backend()
+    free = free_addresses(backend)
+    fields = _SUBNET_FIELDS | {"available-ip-address-count": lambda subnet: free.get(subnet.id, 0)}
+    subnets = named(call, "SubnetIds", all_subnets(backend), "InvalidSubnetID.NotFound", "subnet ID")
+    shown = keep(call, subnets, fields, lambda subnet: backend.tags.get(subnet.id, {}))
+    return paged(call, "Subnets", shown, lambda subnet: subnet_view(backend, subnet, free))
+
+
+_GATEWAY_FIELDS: dict[str, Any] = {
+    "attachment.state": lambda gateway: "available" if gateway.vpc else None,
+    "attachment.vpc-id": lambda gateway: gateway.vpc.id if gateway.vpc else None,
+    "internet-gateway-id": lambda gateway: gateway.id,
+    "owner-id": lambda gateway: gateway.owner_id,
+}
+
+
+@instead("ec2", "DescribeInternetGateways")
+def describe_internet_gateways(call: Call) -> dict[str, Any]:
+    """The internet gateways of the caller's account and Region."""
+    backend = call.backend()
+    gateways = named(call, "InternetGatewayIds", backend.internet_gateways, "InvalidInternetGatewayID.NotFound", "internetGateway ID")
+    shown = keep(call, gateways, _GATEWAY_FIELDS, lambda gateway: backend.tags.get(gateway.id, {}))
+    return paged(call, "InternetGateways", shown, lambda gateway: internet_gateway_view(backend, gateway))
+
+
+@instead("ec2", "DescribeEgressOnlyInternetGateways")
+def describe_egress_only(call: Call) -> dict[str, Any]:
+    """The egress-only internet gateways; by tag, or by id, of which unknown ones are left out as AWS does."""
+    backend = call.backend()
+    table = backend.egress_only_internet_gateways
+    ids = call.params.get("EgressOnlyInternetGatewayIds") or list(table)
+    found = [table[key] for key in dict.fromkeys(ids) if key in table]
+    shown = keep(call, found, {}, lambda gateway: backend.tags.get(gateway.id, {}))
+    return paged(call, "EgressOnlyInternetGateways", shown, lambda gateway: egress_only_view(backend, gateway), 5, 255)
+
+
+_FLOW_LOG_FIELDS: dict[str, Any] = {
+    "deliver-log-status": lambda log: log.deliver_logs_status,
+    "log-destination-type": lambda log: log.log_destination_type,
+    "flow-log-id": lambda log: log.id,
+    "log-group-name": lambda log: log.log_group_name,
+    "resource-id": lambda log: log.resource_id,
+    "traffic-type": lambda log: log.traffic_type,
+}
+
+
+def _flow_log_view(backend: Any, log: Any) -> dict[str, Any]:
+    return clean(
+        {
+            "FlowLogId": log.id,
+            "FlowLogStatus": log.flow_log_status,
+            "ResourceId": log.resource_id,
+            "TrafficType": log.traffic_type,
+            "LogDestinationType": log.log_destination_type,
+            "LogDestination": log.log_destination or None,
+            "LogGroupName": log.log_group_name or None,
+            "LogFormat": log.log_format,
+            "DeliverLogsStatus": log.deliver_logs_status,
+            "DeliverLogsErrorMessage": log.deliver_logs_error_message,
+            "DeliverLogsPermissionArn": log.deliver_logs_permission_arn,
+            "MaxAggregationInterval": int(log.max_aggregation_interval) if log.max_aggregation_interval else None,
+            "CreationTime": log.creation_time,
+            "Tags": tags_of(backend, log.id),
+        }
+    )
+
+
+@instead("ec2", "DescribeFlowLogs")
+def describe_flow_logs(call: Call) -> dict[str, Any]:
+    """The flow logs of the caller's account and Region."""
+    backend = call.backend()
+    ids = call.params.get("FlowLogIds") or []
+    absent = [key for key in ids if key not in backend.flow_logs]
+    if absent:
+        listed = f"[TotalCount: {len(absent)}] {' '.join(absent)}"
+        raise Refusal("InvalidFlowLogId.NotFound", f"These flow log ids in the input list are not found: {listed}")
+    found = [backend.flow_logs[key] for key in dict.fromkeys(ids)] if ids else list(backend.flow_logs.values())
+    member = "Filter" if call.params.get("Filter") else "Filters"
+    shown = keep(call, found, _FLOW_LOG_FIELDS, lambda log: backend.tags.get(log.id, {}), member)
+    return paged(call, "FlowLogs", shown, lambda log: _flow_log_view(backend, log), 1, 1000)
