@@ -18,10 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .accounts import read_accounts
 from .control import LabControl, LabError
+from .faults import read_fault
+from .quotas import check_quotas
 from .record import Record, check_name, default_name, forget, load, make_private, process_start, state_folder, why_stale, write_private
 
 START_SECONDS = 60.0
+SETTINGS = ("latency_ms", "throttle", "quotas", "faults")
 _MODULE = "ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.daemon"
 # What the lab needs of its caller's environment: not its AWS settings, nor those of moto or Python.
 _KEPT = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
@@ -99,6 +103,7 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
     wanted = {key: value for key, value in (options or {}).items() if value is not None}
     chosen = _name(name)
     folder = state_folder(chosen)
+    pending(Found(chosen, False, None), wanted, topology)
     with _locked_for(folder):
         found = find(chosen)
         if found.record is not None:
@@ -145,6 +150,31 @@ def reset(name: str | None = None, options: Mapping[str, Any] | None = None, top
     found.control.reset()
     adjusted = start(name, options, topology)
     return Found(found.name, True, adjusted.record, adjusted.status, (*adjusted.messages, f"lab {found.name} emptied"), adjusted.topology)
+
+
+def pending(found: Found, options: Mapping[str, Any], topology: Mapping[str, Any] | None) -> bool:
+    """Whether ``start`` with these would change anything, without doing it. Raises LabError for what it would refuse."""
+    try:
+        accounts = read_accounts(options.get("accounts") or ())
+        check_quotas(dict(options.get("quotas") or {}))
+        for fault in options.get("faults") or ():
+            read_fault(fault)
+    except ValueError as error:
+        raise LabError(str(error)) from error
+    if found.record is None:
+        return True
+    _refuse_fixed(found.name, found.record, found.status, options)
+    known = {account["id"] for account in found.status["accounts"]}
+    profiles = {profile for account in found.status["accounts"] for profile in account["profiles"]}
+    roles = {role for account in found.status["accounts"] for role in account["roles"]}
+    if any(options.get(key) is not None and _differs(found.status["settings"], key, options[key]) for key in SETTINGS):
+        return True
+    if any(number not in known or name not in profiles for name, number in accounts):
+        return True
+    return any(
+        str(entry.get("profile") or name) not in profiles or (entry.get("role_arn") and entry["role_arn"] not in roles)
+        for name, entry in (topology or {}).items()
+    )
 
 
 def _locked_for(folder: Path) -> contextlib.AbstractContextManager[None]:
