@@ -45,9 +45,18 @@ def site_packages(python: str | Path = PYTHON) -> Path:
     return next(Path(python).parent.parent.glob("lib/python*/site-packages"))
 
 
+def files() -> set[str]:
+    """The names of the files in the build tree."""
+    found = (path.relative_to(TREE) for path in TREE.rglob("*") if path.is_file())
+    return {str(name) for name in found if name.parts[0] != ".git"}
+
+
 def tree(context: Context) -> None:
     """Copy the collection into the folders that ansible-test wants, without the link that it refuses."""
     context.note(f"{copy_tree(TREE)} files in {TREE}")
+    if shutil.which("git") and not (TREE / ".git").exists():
+        # Tools ask git which files there are: without this they would ask the checkout's, in which .build is ignored, and test nothing.
+        context.run("git", "init", "--quiet", TREE)
     link(AMAZON, site_packages() / "ansible_collections" / "amazon")
 
 
@@ -73,6 +82,10 @@ def mypy(context: Context) -> None:
 def reuse(context: Context) -> None:
     """Every file says its licence: reuse lint."""
     context.run(BIN / "reuse", "--root", TREE, "lint")
+    # It passes over licence texts and empty files; anything else that it does not see is a fault of this gate.
+    seen = sum(1 for name in files() if not name.startswith("LICENSES/") and name != "COPYING" and (TREE / name).stat().st_size)
+    if f"Files with license information: {seen} / {seen}" not in context.log.read_text():
+        raise GateFailed(f"reuse did not look at all {seen} files")
 
 
 def changelog(context: Context) -> None:
@@ -90,10 +103,17 @@ def sanity(context: Context) -> None:
     PIP_BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
     PIP_BOOTSTRAP.write_text("import ensurepip\nensurepip.bootstrap()\n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    context.run(
-        BIN / "ansible-test", "sanity", "--local", "--python", version, "--color", "no",
+    code = context.run(
+        BIN / "ansible-test", "sanity", "--local", "--python", version, "--color", "no", check=False,
         cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
+    if code:
+        # Its findings lie between pages of pip's output: repeat them at the log's end.
+        found = [line for line in context.log.read_text().splitlines() if line.startswith(("ERROR: ", "FATAL: "))]
+        context.note("\n".join(["", *found]))
+        raise GateFailed(f"ansible-test ended with code {code}")
+    if "All targets skipped" in context.log.read_text():
+        raise GateFailed("ansible-test found nothing to test")
 
 
 def ansible_lint(context: Context) -> None:
@@ -123,9 +143,12 @@ def build(context: Context) -> None:
     context.run(BIN / "ansible-galaxy", "collection", "build", "--output-path", DIST)
     with tarfile.open(tarball()) as archive:
         built = {member.name for member in archive.getmembers() if not member.isdir()}
-    meant = {str(path.relative_to(TREE)) for path in TREE.rglob("*") if path.is_file()}
     # galaxy.yml becomes MANIFEST.json; what git and the continuous integration need is left out.
-    meant = {name for name in meant if not name.startswith((".ci/", "tests/output/")) and name not in {"galaxy.yml", ".gitignore"}}
+    meant = {
+        name
+        for name in files()
+        if not name.startswith((".ci/", "tests/output/")) and name not in {"galaxy.yml", ".gitignore", "changelogs/.gitignore"}
+    }
     made = {"MANIFEST.json", "FILES.json"}
     wrong = sorted(built - meant - made) + sorted(meant - built)
     if wrong:

@@ -10,10 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
@@ -178,6 +178,8 @@ def copy_tree(target: Path) -> int:
     names = sources()
     wanted = {target / name for name in names}
     for path in sorted(target.rglob("*"), reverse=True) if target.exists() else []:
+        if ".git" in path.relative_to(target).parts:
+            continue
         if path.is_symlink() or (path.is_file() and path not in wanted):
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):
