@@ -14,6 +14,7 @@
     └── AwsError                  the API said no: code, action, account, Region, resource
         ├── CredentialsError      none, wrong profile, expired, not accepted
         ├── AccessDenied          the identity may not do the action
+        ├── MaybeDone             the answer was lost: a creating call may have taken effect
         └── EndpointUnreachable   no answer from the endpoint
 """
 
@@ -90,6 +91,10 @@ class CredentialsError(AwsError):
 
 class AccessDenied(AwsError):
     """The identity may not call the action."""
+
+
+class MaybeDone(AwsError):
+    """The connection broke, or AWS failed, before the answer to a call that must not be repeated blindly: list again before anything else."""
 
 
 class EndpointUnreachable(AwsError):

@@ -168,11 +168,12 @@ class Association:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteTable(Resource):
-    """Routes in the order in which AWS lists them."""
+    """Routes in the order in which AWS lists them. ``propagating``: virtual private gateways whose routes it takes over."""
 
     vpc: str
     routes: tuple[Route, ...] = ()
     associations: tuple[Association, ...] = ()
+    propagating: tuple[str, ...] = ()
 
     @property
     def main(self) -> bool:
