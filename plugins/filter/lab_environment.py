@@ -10,10 +10,12 @@ version_added: 0.1.0
 short_description: The environment in which a play talks to the embedded lab, and to nothing else
 description:
   - Turns a result of M(cloudnet.vpc.lab) into a mapping for the keyword C(environment) of a play, block or task.
-  - It names the lab's endpoint, config file, profile and Region, and sets to nothing every variable that could lead an AWS client elsewhere,
-    keys, tokens, roles and service endpoints (C(AWS_ENDPOINT_URL_EC2) and the like) among them, whatever the user's environment has.
+  - It names the lab's endpoint, config file, profile and Region, and sets to nothing every variable that could lead an AWS client
+    elsewhere, keys, tokens, roles and service endpoints (C(AWS_ENDPOINT_URL_EC2) and the like) among them, whatever the user's
+    environment has.
   - There are no secrets in it; Ansible shows C(environment) when it is verbose.
-  - C(environment) reaches tasks only. Plugins that run on the controller, such as inventories and lookups, need the endpoint and profile as options.
+  - C(environment) reaches tasks only. Plugins that run on the controller, such as inventories and lookups, need the endpoint and profile
+    as options.
 author:
   - cloudnet.vpc contributors (@cloudnet)
 positional: _input, profile

@@ -27,7 +27,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - A lab that does not run is not started, so there is no RV(url). A play that goes on to use the lab needs C(check_mode=false) on this task.
+      - A lab that does not run is not started, so there is no RV(url).
+      - A play that goes on to use the lab needs C(check_mode=false) on this task.
   diff_mode:
     support: none
   idempotent:
@@ -44,7 +45,7 @@ options:
     type: str
   state:
     description:
-      - V(started) makes sure that the lab runs. One that runs already is found, and given the O(accounts) and settings that it has not.
+      - V(started) makes sure that the lab runs. One that runs already is found, and given the O(accounts) and settings that it lacks.
       - V(reset) empties a lab that runs, on the same port and with the same accounts and keys, and starts one that does not.
       - V(stopped) ends it.
     type: str
@@ -92,8 +93,8 @@ options:
     description:
       - What is to go wrong, for tests. They replace those that were set; an empty list takes them away.
       - Each has C(kind) (V(throttle), V(internal), V(unavailable), V(reset_before), V(reset_after), V(denied), V(expired), V(not_found),
-        V(hold_before), V(hold_after)), and may have C(actions) (one pattern or a list, as V(ec2:Create*), V(read), V(write)), C(rate) (0 to 1),
-        C(seed), C(skip), C(times), C(seconds) (for V(not_found)) and C(account).
+        V(hold_before), V(hold_after)), and may have C(actions) (one pattern or a list, as V(ec2:Create*), V(read), V(write)), C(rate)
+        (0 to 1), C(seed), C(skip), C(times), C(seconds) (for V(not_found)) and C(account).
     type: list
     elements: dict
   default_vpc:

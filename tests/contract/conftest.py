@@ -21,13 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "playbooks" / "collections"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("contract", "the endpoint under contract")
-    group.addoption(
-        "--endpoint-url", default=None, help="endpoint to test (default: the lab, in this process; AWS itself when only --profile is given)"
-    )
+    group.addoption("--endpoint-url", default=None, help="endpoint to test (default: the lab; AWS itself with only --profile)")
     group.addoption("--profile", default=None, help="profile of the account to test with")
-    group.addoption(
-        "--peer-profile", default=None, help="profile of a second account, for what takes two; tests that need it are skipped without"
-    )
+    group.addoption("--peer-profile", default=None, help="profile of a second account; tests that need one are skipped without")
 
 
 class Endpoint:
@@ -44,7 +40,7 @@ class Endpoint:
         return self.lab is not None or self._profiles[1] is not None
 
     def client(self, service: str, peer: bool = False, region: str | None = None) -> Any:
-        """A boto3 client without retries, of the account under test or (``peer``) of the second one, which skips the test when there is none."""
+        """A boto3 client without retries, of the account under test or (``peer``) of the second, without which the test is skipped."""
         if peer and not self.has_peer:
             pytest.skip("needs a second account: --peer-profile")
         key = (service, peer, region)

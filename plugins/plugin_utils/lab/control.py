@@ -49,7 +49,10 @@ class LabControl:
         return self._ask("config", settings)
 
     def accounts(self, add: Sequence[Any] = (), topology: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """List accounts, after making those given; ``{changed, accounts: [{name, id, profiles, roles}], topology: {name: {profile, account_id, role_arn}}}``."""
+        """List accounts, after making those given.
+
+        Returns ``{changed, accounts: [{name, id, profiles, roles}], topology: {name: {profile, account_id, role_arn}}}``.
+        """
         return self._ask("accounts", {"add": list(add), "topology": dict(topology or {})})
 
     def calls(self) -> dict[str, Any]:

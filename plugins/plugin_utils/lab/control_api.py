@@ -23,7 +23,8 @@ VERSION = 1
 class ControlApi:
     """The operations: ``status config accounts calls calls/reset clock reset stop``. Each takes and returns a mapping.
 
-    ``on_accounts(lab)`` is called when accounts or profiles changed (the daemon rewrites the config file), ``on_stop()`` after ``stop`` was answered.
+    ``on_accounts()`` is called when accounts or profiles changed (the daemon rewrites the config file), ``on_stop()`` after ``stop`` was
+    answered.
     """
 
     def __init__(

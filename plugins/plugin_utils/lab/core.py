@@ -28,7 +28,7 @@ THROTTLES = ("none", "aws")
 
 @dataclass(frozen=True)
 class Options:
-    """How a lab is to be. ``accounts``: names, 12-digit numbers or {name, id}, added to the default two. ``latency_ms`` is added to each request."""
+    """How a lab is to be. ``accounts``: names, 12-digit numbers or {name, id}, beside the default two. ``latency_ms``: for each request."""
 
     accounts: tuple[Any, ...] = ()
     region: str = "us-east-1"
@@ -113,7 +113,10 @@ class Lab:
                 LOG.exception("a listener failed after %s:%s", call.service, call.action)
 
     def configure(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Set ``latency_ms``, ``throttle`` (none, aws), ``quotas`` (merged), ``faults`` (replaced); all or nothing. Returns the settings in force."""
+        """Set ``latency_ms``, ``throttle`` (none, aws), ``quotas`` (merged), ``faults`` (replaced); all or nothing.
+
+        Returns the settings in force; raises ValueError that names the setting at fault.
+        """
         unknown = sorted(set(wanted) - {"latency_ms", "throttle", "quotas", "faults"})
         if unknown:
             raise ValueError(f"unknown setting {', '.join(unknown)}; known are faults, latency_ms, quotas, throttle")
@@ -137,7 +140,7 @@ class Lab:
         return {"latency_ms": self.latency * 1000, "throttle": self.throttle, "quotas": dict(self.quotas), "faults": self.faults.snapshot()}
 
     def reset(self) -> None:
-        """An empty lab: no resources, its accounts with the same keys, the settings it was started with, the clock set right, counts at zero."""
+        """An empty lab: no resources, the same accounts and keys, the settings of its start, the clock set right, counts at zero."""
         with self.lock:
             self.emulator.reset()
             self._state.clear()

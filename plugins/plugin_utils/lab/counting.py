@@ -11,8 +11,9 @@ from typing import Any
 # CloudTrail's readOnly, which is the nearest thing to AWS's own word on what changes something, is true for these prefixes
 # and for every STS action that hands out credentials (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
 _READ_PREFIXES = (
-    "Describe", "Get", "List", "Head", "Search", "Lookup", "BatchGet", "Check", "Simulate", "Validate", "Query", "Scan", "Select", "Test", "Filter",
-)  # fmt: skip
+    *("Describe", "Get", "List", "Head", "Search", "Lookup", "BatchGet"),
+    *("Check", "Simulate", "Validate", "Query", "Scan", "Select", "Test", "Filter"),
+)
 
 
 def is_read(service: str, action: str) -> bool:
@@ -46,9 +47,11 @@ class Counts:
             self._faults[kind] += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """``{total, reads, writes, actions: {"ec2:CreateVpc": n}, places: {account: {region: {action: n}}}, errors: {code: n}, faults: {kind: n}}``.
+        """``{total, reads, writes, actions, places, errors, faults}``.
 
-        Refused and faulted calls count as calls: AWS's token buckets count them too. A call whose credentials are unknown has the account ``""``.
+        ``actions`` is ``{"ec2:CreateVpc": n}``, ``places`` is ``{account: {region: {action: n}}}``, ``errors`` counts codes and
+        ``faults`` kinds.
+        Refused and faulted calls count as calls: AWS's token buckets count them too. A call with unknown credentials has the account "".
         """
         with self._lock:
             calls, errors, faults = dict(self._calls), dict(self._errors), dict(self._faults)

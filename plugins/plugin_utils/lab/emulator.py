@@ -12,6 +12,7 @@ What is changed at run time, and why:
 
 from __future__ import annotations
 
+import importlib
 import io
 import threading
 from functools import lru_cache
@@ -19,12 +20,11 @@ from typing import Any
 from urllib.parse import unquote
 
 try:
-    import moto.core.responses as moto_responses
+    from botocore.model import OperationNotFoundError
     from moto import backends as moto_backends
     from moto.core import model_instances
     from moto.core.base_backend import BackendDict
     from moto.core.request import Request
-    from moto.core.utils import method_names_from_class
     from werkzeug.exceptions import HTTPException
 
     MOTO_ERROR: ImportError | None = None
@@ -83,7 +83,10 @@ class Emulator:
         self._apps: dict[str, Any] = {}
         self._apps_lock = threading.Lock()
         self._asked = 0
-        moto_responses.method_names_from_class = lru_cache(maxsize=None)(method_names_from_class)
+        self._responses: Any = importlib.import_module("moto.core.responses")
+        self._responses.method_names_from_class = lru_cache(maxsize=None)(
+            importlib.import_module("moto.core.utils").method_names_from_class
+        )
         from moto.ec2.models import ec2_backends
 
         ec2_backends.backend = _lab_backend(default_vpc)
@@ -105,12 +108,13 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget everything in every account and Region."""
-        for dictionary in list(BackendDict._instances):
+        dictionaries: Any = BackendDict
+        for dictionary in list(dictionaries._instances):
             if dictionary.service_name != "ec2":  # an EC2 backend's own reset only rebuilds what is dropped below, at 80 ms each
                 for per_account in list(dictionary.values()):
                     per_account.reset()
             dictionary.clear()
-        BackendDict._instances.clear()
+        dictionaries._instances.clear()
         from moto.s3.models import s3_backends
 
         s3_backends.bucket_accounts.clear()
@@ -127,14 +131,14 @@ class Emulator:
             return self._ask_class(arrival.service, environ) if direct else self._ask_app(arrival, environ)
         except NotImplementedError as error:
             raise unsupported(arrival) from error
-        except moto_responses.OperationNotFoundError as error:
+        except OperationNotFoundError as error:
             raise Refusal("InvalidAction", f"The action {arrival.action} is not valid for this web service.") from error
 
     def implements(self, service: str, action: str) -> bool:
         """Whether moto has a method of its own for an action of a service with one response class."""
         from moto.core.utils import camelcase_to_underscores
 
-        return camelcase_to_underscores(action) in moto_responses.method_names_from_class(self._response_class(service))
+        return camelcase_to_underscores(action) in self._responses.method_names_from_class(self._response_class(service))
 
     def _response_class(self, service: str) -> Any:
         module, name = _DIRECT[service]

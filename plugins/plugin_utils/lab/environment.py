@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The environment in which a program talks to the lab and to nothing else, whatever its user's environment says.
 
-Where botocore looks, and in which order: "Configuring AWS SDKs and tools globally", reference/environment-variables, and "Service-specific
-endpoints" (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). There are no secrets in it: keys are in the config file.
+Where botocore looks, and in which order: "Service-specific endpoints"
+(https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). There are no secrets in it: keys are in the config file.
 """
 
 from __future__ import annotations
@@ -38,11 +38,33 @@ _EMPTIED = (
     "S3_URL",
 )
 # Emptied even where the caller has none: somebody may set one between the filter and the call.
-_SERVICES = (
-    "AUTO_SCALING", "CLOUDFORMATION", "CLOUDTRAIL", "CLOUDWATCH", "CLOUDWATCH_LOGS", "EC2", "EC2_INSTANCE_CONNECT", "ELASTIC_LOAD_BALANCING",
-    "ELASTIC_LOAD_BALANCING_V2", "IAM", "KMS", "LAMBDA", "ORGANIZATIONS", "RAM", "RESOURCE_GROUPS_TAGGING_API", "ROUTE_53", "ROUTE53RESOLVER", "S3",
-    "S3_CONTROL", "SECRETS_MANAGER", "SERVICE_QUOTAS", "SSM", "SSO", "SSO_OIDC", "STS",
-)  # fmt: skip
+_SERVICES = [
+    "AUTO_SCALING",
+    "CLOUDFORMATION",
+    "CLOUDTRAIL",
+    "CLOUDWATCH",
+    "CLOUDWATCH_LOGS",
+    "EC2",
+    "EC2_INSTANCE_CONNECT",
+    "ELASTIC_LOAD_BALANCING",
+    "ELASTIC_LOAD_BALANCING_V2",
+    "IAM",
+    "KMS",
+    "LAMBDA",
+    "ORGANIZATIONS",
+    "RAM",
+    "RESOURCE_GROUPS_TAGGING_API",
+    "ROUTE_53",
+    "ROUTE53RESOLVER",
+    "S3",
+    "S3_CONTROL",
+    "SECRETS_MANAGER",
+    "SERVICE_QUOTAS",
+    "SSM",
+    "SSO",
+    "SSO_OIDC",
+    "STS",
+]
 
 # For a shell whose variables the printing process did not see; sh, bash and zsh all read it.
 _UNSET_EVERY_ENDPOINT = r"""eval "$(env | sed -n 's/^\(AWS_ENDPOINT_URL_[A-Za-z0-9_]*\)=.*/unset \1;/p')" """.strip()
@@ -65,7 +87,8 @@ def is_loopback(url: str) -> bool:
 def lab_environment(
     lab: Mapping[str, Any], profile: str = "", region: str = "", environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """A play's ``environment`` for a lab: a result of cloudnet.vpc.lab, or anything with url, config_file, credentials_file, profile and region.
+    """A play's ``environment`` for a lab: a result of cloudnet.vpc.lab, or whatever has its url, config_file, credentials_file,
+    profile and region.
 
     ``environ`` is the environment that it will be laid over, by default this process's. Raises ValueError when the lab is no lab.
     """
@@ -102,7 +125,7 @@ def lab_environment(
 
 
 def exports(lab: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> list[str]:
-    """Shell lines (sh, bash, zsh) that turn a shell's AWS tools to the lab. What is emptied for a play is unset here, every service's endpoint too."""
+    """Shell lines (sh, bash, zsh) that turn a shell's AWS tools to the lab; what is emptied for a play is unset here."""
     settings = lab_environment(lab, environ=environ)
     unset = [name for name, value in settings.items() if not value]
     return [

@@ -5,15 +5,15 @@
 A fault is a mapping, as ``LabControl.config(faults=[...])`` takes it:
 
 ``kind``
-    ``throttle`` (RequestLimitExceeded, 503), ``internal`` (InternalError, 500), ``unavailable`` (Unavailable, 503), ``reset_before`` and ``reset_after``
-    (the connection is reset, without and with the call's effect), ``denied``, ``expired``, ``not_found`` (for ``seconds`` after its creation an
-    object is not found by name, and is missing from lists), ``hold_before`` and ``hold_after`` (no answer until the fault is taken away or the client
-    leaves: ``held`` in the lab's status counts them, so that a test can kill a client exactly there).
+    ``throttle`` (RequestLimitExceeded, 503), ``internal`` (InternalError, 500), ``unavailable`` (Unavailable, 503), ``reset_before`` and
+    ``reset_after`` (the connection is reset, without and with the call's effect), ``denied``, ``expired``, ``not_found`` (for ``seconds``
+    after its creation an object is not found by name, and is missing from lists), ``hold_before`` and ``hold_after`` (no answer until the
+    fault is taken away or the client leaves: ``held`` in the lab's status counts them, so that a test can kill a client exactly there).
 ``actions``
     one pattern or a list, as ``ec2:Create*``, ``*:*``, ``write`` or ``read`` (default ``ec2:*``).
 ``rate``, ``seed``
-    the share of calls hit (default 1) and the seed. Whether the n-th call of an action is hit depends on the seed, the action and n only, not on how
-    threads interleave.
+    the share of calls hit (default 1) and the seed. Whether the n-th call of an action is hit depends on the seed, the action and n
+    only, not on how threads interleave.
 ``skip``, ``times``
     let so many matching calls pass first (default 0), and hit at most so many (default no limit).
 ``account``

@@ -96,8 +96,9 @@ def find(name: str | None = None) -> Found:
 def start(name: str | None = None, options: Mapping[str, Any] | None = None, topology: Mapping[str, Any] | None = None) -> Found:
     """The running lab of that name, started if there is none.
 
-    ``options``: ``port`` (0 for a free one), ``region``, ``accounts``, ``latency_ms``, ``quotas``, ``throttle``, ``faults``, ``default_vpc``; those given are set on a lab
-    that runs already, too, but for ``port``, ``region`` and ``default_vpc``, which a lab has from its start. ``topology`` is a topology's ``accounts``.
+    ``options``: ``port`` (0 for a free one), ``region``, ``accounts``, ``latency_ms``, ``quotas``, ``throttle``, ``faults``,
+    ``default_vpc``; those given are set on a lab that runs already, too, but for ``port``, ``region`` and ``default_vpc``, which a lab has
+    from its start: others are refused. ``topology`` is a topology's ``accounts``.
     Raises LabError, in one line.
     """
     wanted = {key: value for key, value in (options or {}).items() if value is not None}
@@ -244,7 +245,7 @@ def _spawn(name: str, folder: Path, options: Mapping[str, Any], former_port: int
     )
     environment.update(AWS_EC2_METADATA_DISABLED="true")
     try:
-        # It leaves the session and forks, so that it is nobody's child and holds nothing of its caller's but the pipe, which it closes when ready.
+        # It leaves the session and forks, so that it is nobody's child, and holds nothing of its caller's but the pipe, until it is ready.
         process = subprocess.Popen(
             [sys.executable, "-m", _MODULE, str(folder), str(writing)],
             stdin=subprocess.DEVNULL,

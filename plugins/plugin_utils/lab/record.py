@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The record that a running lab leaves in the user's state folder, and whether the lab that it names still lives.
 
-``${XDG_STATE_HOME:-~/.local/state}/cloudnet/NAME/``, for its owner only, holds ``record.json``, the lab's AWS config file, an empty shared
-credentials file and its log. A process id alone proves nothing, since ids are used again: the record also holds when the process started and
-which boot of the machine it was.
+``${XDG_STATE_HOME:-~/.local/state}/cloudnet/NAME/``, for its owner only, holds ``record.json``, the lab's AWS config file, an empty
+shared credentials file and its log. A process id alone proves nothing, since ids are used again: the record also holds when the process
+started and which boot of the machine it was.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class RunningLab:
         import boto3
         from botocore.config import Config
 
-        return boto3.session.Session().client(
+        session: Any = boto3.session.Session()
+        return session.client(
             service,
             endpoint_url=self.url,
             region_name=region,

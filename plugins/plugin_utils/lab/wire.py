@@ -8,6 +8,7 @@ Requests are decoded, and answers encoded, from botocore's own service models by
 
 from __future__ import annotations
 
+import importlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -37,7 +38,8 @@ _FORM = "application/x-www-form-urlencoded"
 class Arrival:
     """One HTTP request as it came, and what is known of it before it is understood.
 
-    ``headers`` have lower-case names. ``service`` is boto3's name; ``action`` is "" while unknown. ``access_key`` and ``token`` are "" when unsigned.
+    ``headers`` have lower-case names. ``service`` is boto3's name; ``action`` is "" while unknown. ``access_key`` and ``token`` are ""
+    when unsigned.
     """
 
     method: str
@@ -121,15 +123,13 @@ def _route(arrival: Arrival) -> tuple[str, dict[str, Any]]:
     """The action of a REST request, which only its method and path tell; ("", {}) when no model or no action fits."""
     if not arrival.service or service_model(arrival.service) is None:
         return "", {}
-    from moto.core.request import Request
-    from moto.core.routing import NotFound, get_service_router
-
-    request = Request.from_values(
+    routing: Any = importlib.import_module("moto.core.routing")
+    request: Any = importlib.import_module("moto.core.request").Request.from_values(
         method=arrival.method, path=unquote(arrival.path), query_string=arrival.query, headers=dict(arrival.headers)
     )
     try:
-        operation, params = get_service_router(arrival.service).match(request)
-    except (NotFound, NotImplementedError, ValueError, KeyError):
+        operation, params = routing.get_service_router(arrival.service).match(request)
+    except (routing.NotFound, NotImplementedError, ValueError, KeyError):
         return "", {}
     return str(operation.name), dict(params)
 
@@ -155,7 +155,7 @@ def operation_model(service: str, action: str) -> Any:
 
 
 def protocol_of(arrival: Arrival) -> str:
-    """``ec2``, ``query``, ``json``, ``rest-json`` or ``rest-xml``: what the client speaks, which a service may leave open (SQS, CloudWatch)."""
+    """``ec2``, ``query``, ``json``, ``rest-json`` or ``rest-xml``: what the client speaks, where a service takes several (SQS)."""
     model = service_model(arrival.service) if arrival.service else None
     if model is None:
         return "json" if "x-amz-target" in arrival.headers else "query"
@@ -169,14 +169,14 @@ def protocol_of(arrival: Arrival) -> str:
 
 def decode(arrival: Arrival, protocol: str) -> dict[str, Any]:
     """The parameters as boto3's caller gave them. Raises Refusal when they cannot be read."""
-    from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
     from werkzeug.datastructures import MultiDict
 
+    parse: Any = importlib.import_module("moto.core.parse")
     operation = operation_model(arrival.service, arrival.action)
     if operation is None:
         return {}
     try:
-        parsed: dict[str, Any] = PROTOCOL_PARSERS[protocol](operation).parse(
+        parsed: dict[str, Any] = parse.PROTOCOL_PARSERS[protocol](operation).parse(
             {
                 "method": arrival.method,
                 "values": MultiDict(arrival.form),
@@ -186,7 +186,7 @@ def decode(arrival: Arrival, protocol: str) -> dict[str, Any]:
                 "url_params": arrival.uri_params,
             }
         )
-    except (RequestParserError, ValueError, TypeError, AttributeError) as error:
+    except (parse.RequestParserError, ValueError, TypeError, AttributeError) as error:
         code = "InvalidParameterValue" if protocol in ("ec2", "query") else "SerializationException"
         raise Refusal(code, f"{arrival.action}: the request's parameters cannot be read: {error}") from error
     return parsed
@@ -291,7 +291,8 @@ def error_reply(arrival: Arrival, protocol: str, refusal: Refusal) -> Reply:
     headers.append(("Content-Type", "text/xml;charset=UTF-8"))
     start = '<?xml version="1.0" encoding="UTF-8"?>\n'
     if protocol == "ec2":
-        body = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<Response><Errors>{error}</Errors><RequestID>{request_id}</RequestID></Response>"
     elif arrival.service == "s3":
         body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
     else:
