@@ -26,7 +26,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One fault of an input. ``path`` as a reader would point at it, such as ``vpcs.dev.cidr``; ``line`` where the file's line is known (from 1)."""
+    """One fault of an input.
+
+    ``path`` as a reader would point at it, such as ``vpcs.dev.cidr``; ``line`` where the file's line is known (from 1).
+    """
 
     path: str
     message: str
@@ -94,7 +97,9 @@ class AccessDenied(AwsError):
 
 
 class MaybeDone(AwsError):
-    """The connection broke, or AWS failed, before the answer to a call that must not be repeated blindly: list again before anything else."""
+    """The connection broke, or AWS failed, before the answer to a call that must not be repeated blindly: list again before anything
+    else.
+    """
 
 
 class EndpointUnreachable(AwsError):

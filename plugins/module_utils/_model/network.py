@@ -120,7 +120,10 @@ class Address(Resource):
 
 @dataclass(frozen=True)
 class Route:
-    """``destination``: a CIDR block of either family or a prefix list id. ``via``: the kind of target (TARGETS); ``target``: its id, ``local`` for local."""
+    """``destination``: a CIDR block of either family or a prefix list id.
+
+    ``via``: the kind of target (TARGETS); ``target``: its id, ``local`` for local.
+    """
 
     destination: str
     via: str
@@ -192,7 +195,11 @@ class RouteTable(Resource):
 
 @dataclass(frozen=True)
 class PeeringSide:
-    """One side of a connection. CIDR blocks are told by AWS only while the connection is active, so they may be empty. ``dns``: allows the other side's resolver to get private addresses for this side's public names."""
+    """One side of a connection.
+
+    CIDR blocks are told by AWS only while the connection is active, so they may be empty. ``dns``: allows the other side's resolver to
+    get private addresses for this side's public names.
+    """
 
     vpc: str
     account: str
@@ -204,7 +211,11 @@ class PeeringSide:
 
 @dataclass(frozen=True, kw_only=True)
 class Peering(Resource):
-    """A VPC peering connection. ``account``, ``region`` and ``tags`` are those of the side that was observed; ``seen`` holds the tags of every side that was, by (account, Region)."""
+    """A VPC peering connection.
+
+    ``account``, ``region`` and ``tags`` are those of the side that was observed; ``seen`` holds the tags of every side that was, by
+    (account, Region).
+    """
 
     status: str
     message: str = ""
@@ -239,9 +250,11 @@ class Peering(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Resource):
-    """One security group rule (``sgr-``). ``protocol``: tcp, udp, icmp, icmpv6, -1 or a number. Ports are None for all; for ICMP they are type and code, -1 for any.
+    """One security group rule (``sgr-``).
 
-    Exactly one of ``cidr`` (either family), ``prefix_list`` and ``source_group`` is set; the last with its owner and, over a peering, the connection and its status.
+    ``protocol``: tcp, udp, icmp, icmpv6, -1 or a number. Ports are None for all; for ICMP they are type and code, -1 for any.
+    Exactly one of ``cidr`` (either family), ``prefix_list`` and ``source_group`` is set; the last with its owner and, over a peering, the
+    connection and its status.
     """
 
     group: str
@@ -435,7 +448,10 @@ class Network:
         return next((table for table in self.tables_of.get(vpc, ()) if table.main), None)
 
     def table_of(self, subnet: str) -> RouteTable | None:
-        """The table that a subnet uses: its own, else the main one. https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html"""
+        """The table that a subnet uses: its own, else the main one.
+
+        https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
+        """
         return self._explicit_tables.get(subnet) or self.main_table(self.subnets[subnet].vpc)
 
     @cached_property

@@ -48,7 +48,19 @@ class SubnetSpec:
 
 
 #: What a route may point to: the target is the name of a subnet for nat (its gateway), of an endpoint, or an AWS id; none is needed for the two gateways.
-ROUTE_VIAS = ("internet", "egress_only", "nat", "endpoint", "eni", "instance", "transit_gateway", "vpn", "carrier", "local_gateway", "core_network")
+ROUTE_VIAS = (
+    "internet",
+    "egress_only",
+    "nat",
+    "endpoint",
+    "eni",
+    "instance",
+    "transit_gateway",
+    "vpn",
+    "carrier",
+    "local_gateway",
+    "core_network",
+)
 
 
 @dataclass(frozen=True)

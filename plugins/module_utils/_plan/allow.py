@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The narrowest rules that make an ``allow`` work: a group reference inside one Region, blocks of addresses across Regions.
+
+A reference needs an active connection and one Region for both groups; between Regions AWS refuses it.
+https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._topology.types import Allow, PeeringSpec, Place
+from .actions import Ref
+from .context import Context, prefix_list_name
+from .states import will_be_active
+
+Derived = tuple[str, tuple[str, ...], dict[str, Any]]
+
+
+def derived(ctx: Context, allow: Allow) -> Iterator[Derived]:
+    """(group's name, needs, attributes) of each rule that the ``allow`` asks of a group of ours or of one that we adopted."""
+    target = ctx.topology.vpcs[allow.target.vpc]
+    group = f"vpcs.{target.name}.security_groups.{allow.target.name}"
+    spec = connection(ctx, allow.source.vpc, target.name) if allow.source.vpc else None
+    needs = (f"peerings.{spec.name}.acceptance",) if spec else ()
+    for protocol, low, high in _protocols(ctx, allow):
+        base = {"protocol": protocol, "from_port": low, "to_port": high, "description": f"{allow.source} to {allow.target}"}
+        if not target.remote:
+            for peer in _ends(ctx, allow.source, target.name, spec, six=protocol == "icmpv6"):
+                yield group, needs, normal({"group": Ref(group), "egress": False, **base, **peer})
+        if allow.source.kind == "group" and not ctx.topology.vpcs[allow.source.vpc].remote and _closed(ctx, allow.source):
+            sender = f"vpcs.{allow.source.vpc}.security_groups.{allow.source.name}"
+            for peer in _ends(ctx, allow.target, allow.source.vpc, spec, six=protocol == "icmpv6"):
+                yield sender, needs, normal({"group": Ref(sender), "egress": True, **base, **peer})
+
+
+def connection(ctx: Context, one: str, other: str) -> PeeringSpec | None:
+    """The declared peering of two VPCs."""
+    return next((spec for spec in ctx.topology.peerings if {spec.requester, spec.accepter} == {one, other}), None)
+
+
+def normal(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Ports as AWS gives them back: none for all protocols, 0-65535 for all ports, -1 for any ICMP type or code."""
+    result = dict(attrs)
+    low, high = result["from_port"], result["to_port"]
+    if result["protocol"] == "-1":
+        low = high = None
+    elif result["protocol"] in ("icmp", "icmpv6"):
+        low, high = (-1 if low is None else low), (-1 if high is None else high)
+    elif result["protocol"] in ("tcp", "udp"):
+        low = 0 if low is None else low
+        high = (65535 if result["to_port"] is None and result["from_port"] is None else low) if high is None else high
+    else:
+        low = high = None
+    result["from_port"], result["to_port"] = low, high
+    return result
+
+
+def _protocols(ctx: Context, allow: Allow) -> Iterator[tuple[str, int | None, int | None]]:
+    yield allow.protocol, allow.from_port, allow.to_port
+    both = allow.source.vpc and ctx.ipv6_cidrs(allow.source.vpc) and ctx.ipv6_cidrs(allow.target.vpc)
+    if both and allow.protocol == "icmp" and allow.from_port in (None, -1):
+        # ICMP of IPv6 is a protocol of its own.
+        yield "icmpv6", -1, -1
+
+
+def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, six: bool) -> list[dict[str, Any]]:
+    """How a rule of a group in VPC ``asker`` names a place."""
+    if place.kind == "cidr":
+        return [{"cidr": place.name}]
+    if place.kind == "internet":
+        return [{"cidr": "0.0.0.0/0"}, *([{"cidr": "::/0"}] if ctx.ipv6_cidrs(asker) else [])]
+    mine = ctx.topology.vpcs[asker]
+    if place.kind == "prefix_list":
+        return [{"prefix_list": Ref(prefix_list_name(place.name, mine.account, mine.region))}]
+    vpc = ctx.topology.vpcs[place.vpc]
+    near = place.vpc == asker or (ctx.region(vpc) == ctx.region(mine) and spec is not None and will_be_active(ctx, spec))
+    if place.kind == "group" and near and not vpc.remote:
+        across = {"source_account": ctx.account(vpc)} if ctx.account(vpc) != ctx.account(mine) else {}
+        return [{"source_group": Ref(f"vpcs.{place.vpc}.security_groups.{place.name}"), **across}]
+    both = ctx.ipv6_cidrs(place.vpc) and ctx.ipv6_cidrs(asker)
+    blocks = _blocks(ctx, place, spec, with_six=bool(both))
+    return [{"cidr": block} for block in blocks if not (six and not _is_six(block))]
+
+
+def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: bool) -> list[Ref | str]:
+    vpc = ctx.topology.vpcs[place.vpc]
+    names: list[str] = []
+    if place.kind == "subnet":
+        names = [place.name]
+    elif place.kind == "instance":
+        instance = vpc.instances[place.name]
+        if instance.private_ip:
+            return [f"{instance.private_ip}/32"]
+        names = [instance.subnet]
+    elif place.kind == "group":
+        users = {item.subnet for item in vpc.instances.values() if place.name in item.security_groups}
+        names = [name for name in vpc.subnets if name in users] or (list(vpc.subnets) if vpc.ours else [])
+    if names:
+        found: list[Ref | str] = [vpc.subnets[name].cidr for name in names]
+        for name in names if with_six else ():
+            if block := vpc.subnets[name].ipv6:
+                found.append(Ref(f"vpcs.{place.vpc}.subnets.{name}.ipv6") if block.startswith("auto:") else block)
+        return found
+    if spec and spec.only.get(place.vpc):
+        return list(spec.only[place.vpc])
+    without = spec.without.get(place.vpc, ()) if spec else ()
+    return [block for block in (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ())) if str(block) not in without]
+
+
+def _is_six(block: Ref | str) -> bool:
+    return isinstance(block, Ref) or ":" in block
+
+
+def _closed(ctx: Context, place: Place) -> bool:
+    """Whether the sending group needs an egress rule: its egress is declared, or it is adopted and does not let everything out."""
+    vpc = ctx.topology.vpcs[place.vpc]
+    spec = vpc.security_groups[place.name]
+    if spec.egress is not None:
+        return True
+    if not spec.ref:
+        return False
+    group = ctx.group(place.vpc, spec.ref)
+    if group is None:
+        return False
+    rules = ctx.network.rules_of.get(group.id, ())
+    return not any(
+        rule.egress and rule.protocol == "-1" and rule.cidr == "0.0.0.0/0" and rule.topology != ctx.topology.name for rule in rules
+    )

@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Topology and network in, plan out. Pure: it calls nobody and changes nothing."""
+
+from __future__ import annotations
+
+import heapq
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .._model.network import Network
+from .._topology.types import Topology
+from ..errors import Finding, PreflightError
+from .actions import STAGES, Action, Found, Plan, Wanted, refs
+from .context import Context
+from .kinds import KINDS
+from .kinds.base import Kind
+
+
+@dataclass
+class _Work:
+    """Actions so far, and for each by key what it needs beyond its own references."""
+
+    actions: dict[str, Action] = field(default_factory=dict)
+    needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, action: Action, needs: tuple[str, ...]) -> None:
+        self.actions[action.key] = action
+        self.extra[action.key] = needs
+
+
+def plan(
+    topology: Topology,
+    network: Network,
+    accounts: Mapping[str, str],
+    *,
+    absent: bool = False,
+    through: str = "all",
+    narrow: bool = False,
+) -> Plan:
+    """What leads from ``network`` to ``topology`` (or, ``absent``, to nothing of it).
+
+    ``accounts``: name of an account in the topology to its 12-digit id. ``through``: the last stage of STAGES that is planned, or ``all``.
+    ``narrow``: never an object that the topology does not name. Raises PreflightError with every conflict at once.
+    """
+    ctx = Context(topology, network, accounts, absent=absent, narrow=narrow)
+    for kind in KINDS:
+        kind.register(ctx)
+    last = len(STAGES) if through == "all" else STAGES.index(through) + 1
+    stages = STAGES[:last]
+    work, left = _Work(), set[str]()
+    for kind in KINDS:
+        _one_kind(ctx, kind, work, left, stages)
+    if ctx.findings:
+        raise PreflightError(ctx.findings)
+    _keep_what_is_needed(work, left)
+    _link(work)
+    actions = tuple(replace(work.actions[key], needs=frozenset(work.needs[key])) for key in _order(work))
+    return Plan(topology.name, actions, dict(ctx.ids), tuple(dict.fromkeys(ctx.warnings)))
+
+
+def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tuple[str, ...]) -> None:
+    wanted = {} if ctx.absent else {item.name: item for item in kind.wanted(ctx)}
+    found: dict[str, list[Found]] = defaultdict(list)
+    for item in kind.found(ctx):
+        found[item.name].append(item)
+    for name, wish in wanted.items():
+        there = _choose(ctx, kind, wish, found.get(name, []))
+        if wish.stage not in stages:
+            continue
+        if there is None:
+            work.add(Action("create", kind.name, name, wish.account, wish.region, wish.stage, None, wish.attrs, wish.why), wish.needs)
+        elif changed := kind.changed(wish, there):
+            if message := kind.conflict(ctx, wish, there, changed):
+                ctx.findings.append(Finding(wish.path or name, f"{name}: {message}" if wish.path else message))
+                continue
+            before = {key: _like(there.attrs.get(key), value) for key, value in wish.attrs.items()}
+            why = "differs in " + ", ".join(sorted(changed))
+            work.add(
+                Action("update", kind.name, name, there.account, there.region, wish.stage, before, wish.attrs, why, there.id), wish.needs
+            )
+    for name, items in found.items():
+        kept = _choose(ctx, kind, wanted[name], items) if name in wanted else None
+        for item in items:
+            if item is kept or not item.ours or not kind.removable or (ctx.narrow and not ctx.absent):
+                continue
+            why = "a second one of this name" if kept else "is to go" if ctx.absent else item.why_removed
+            action = Action("delete", kind.name, name, item.account, item.region, item.stage, dict(item.attrs), None, why, item.id)
+            if item.stage in stages:
+                work.add(action, item.needs)
+            else:
+                left |= {*refs(item.attrs), *item.needs}
+
+
+def _choose(ctx: Context, kind: Kind, wish: Wanted, items: Iterable[Found]) -> Found | None:
+    """Of several with one name: the registered one, else that which differs least and is used most; the younger unused one goes."""
+    rank = {item.id: (item.id != ctx.ids.get(wish.name), len(kind.changed(wish, item)), -item.weight, item.id) for item in items}
+    return min(items, key=lambda item: rank[item.id], default=None)
+
+
+def _like(before: Any, after: Any) -> Any:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return {key: before.get(key) for key in after}
+    return before
+
+
+def _keep_what_is_needed(work: _Work, left: set[str]) -> None:
+    """A removal that a later stage would have to make possible is left out with that stage."""
+    while True:
+        keep = [key for key, action in work.actions.items() if action.op == "delete" and action.name in left]
+        if not keep:
+            return
+        for key in keep:
+            left |= {*refs(work.actions.pop(key).before), *work.extra.pop(key)}
+
+
+def _link(work: _Work) -> None:
+    made = {action.name for action in work.actions.values() if action.op != "delete"}
+    going: dict[str, list[str]] = defaultdict(list)
+    for key, action in work.actions.items():
+        if action.op == "delete":
+            going[action.name].append(key)
+    for key, action in work.actions.items():
+        before = refs(action.before) | (set(work.extra[key]) if action.op == "delete" else set())
+        for name in before:
+            for gone in going.get(name, ()):
+                if gone != key:
+                    work.needs[gone].add(key)
+        if action.op != "delete":
+            for name in refs(action.after) | set(work.extra[key]):
+                base = name if name in made else name.removesuffix(".ipv6")
+                if base in made and base != action.name:
+                    work.needs[key].add(base)
+    _make_room(work)
+
+
+def _make_room(work: _Work) -> None:
+    """A new subnet can only take a block once the old one that holds it is gone; a route's new target does not matter to the old one."""
+    old = [(key, action) for key, action in work.actions.items() if (action.op, action.kind) == ("delete", "subnet")]
+    for key, action in work.actions.items():
+        if (action.op, action.kind) == ("create", "subnet") and action.after:
+            for gone, other in old:
+                same_vpc = other.before and other.before["vpc"] == action.after["vpc"]
+                if same_vpc and ipaddress.ip_network(other.before["cidr"]).overlaps(ipaddress.ip_network(action.after["cidr"])):  # type: ignore[index]
+                    work.needs[key].add(gone)
+
+
+def _order(work: _Work) -> list[str]:
+    """Every action after what it needs; otherwise additions in the order of the kinds, then removals in the opposite order."""
+    position = {kind.name: index for index, kind in enumerate(KINDS)}
+    rank = {
+        key: (action.op == "delete", -position[action.kind] if action.op == "delete" else position[action.kind], action.name, key)
+        for key, action in work.actions.items()
+    }
+    waiting = {key: len(work.needs[key]) for key in work.actions}
+    after: dict[str, list[str]] = defaultdict(list)
+    for key in work.actions:
+        for need in work.needs[key]:
+            after[need].append(key)
+    ready = [(rank[key], key) for key, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    order: list[str] = []
+    while ready:
+        _, key = heapq.heappop(ready)
+        order.append(key)
+        for follower in after[key]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heapq.heappush(ready, (rank[follower], follower))
+    if len(order) != len(work.actions):
+        stuck = sorted(work.actions.keys() - set(order))
+        raise RuntimeError(f"the plan's actions need one another in a circle: {', '.join(stuck)}")
+    return order
