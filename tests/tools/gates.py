@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from gates_list import GATES, Gate
-from gates_tools import Context, GateFailed, GateSkipped, Tests, make_home
+from gates_tools import Context, GateFailed, GateSkipped, Tests, make_home, stop_labs
 
 SHOWN = 60
-"""Lines of a failed gate's log that are shown."""
+"""Lines of a failed gate's log that are shown of its end, and at most of the errors before."""
 
 
 @dataclass
@@ -99,7 +100,8 @@ def show(result: Result) -> None:
         log = Context(result.gate.name).log
         lines = log.read_text(errors="replace").splitlines() if log.exists() and result.seconds else []
         print(f"  {result.problem}")
-        for line in lines[-SHOWN:]:
+        told = [line for line in lines[:-SHOWN] if re.search(r"\b(ERROR|FATAL|FAILED|error|fatal)\b", line)]
+        for line in [*told[:SHOWN], *lines[-SHOWN:]]:
             print(f"  | {line}")
         if len(lines) > SHOWN:
             print(f"  (all {len(lines)} lines: {log})", flush=True)
@@ -119,9 +121,12 @@ def main() -> int:
     start = time.monotonic()
     make_home()
     results = []
-    for result in schedule(chosen(arguments.gates), max(1, arguments.jobs)):
-        show(result)
-        results.append(result)
+    try:
+        for result in schedule(chosen(arguments.gates), max(1, arguments.jobs)):
+            show(result)
+            results.append(result)
+    finally:
+        stop_labs()
     tests = [each for result in results for each in result.tests]
     failed = [result for result in results if result.problem]
     print()

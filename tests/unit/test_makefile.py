@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands behind the Makefile, where they are cheap to try: which interpreter, when to set up again, what a shell is told.
+
+The gate ``clone`` tries the rest in a real copy with spaces in its name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, *words: str, path: str = "/usr/bin:/bin", **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run one command of a checkout's tests/tools/run, in an environment that has nothing else in it."""
+    env = {"PATH": path, "HOME": str(folder / "nobody's home"), **extra}
+    return subprocess.run([folder / "tests" / "tools" / "run", *words], capture_output=True, text=True, env=env, check=False)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """As much of a checkout as the commands need, in a folder with a difficult name, with an environment that looks set up."""
+    folder = tmp_path / "it's a $HOME of spaces"
+    shutil.copytree(ROOT / "tests" / "tools", folder / "tests" / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / "tests").glob("*.txt"):
+        shutil.copy(path, folder / "tests" / path.name)
+    shutil.copy(ROOT / "Makefile", folder / "Makefile")
+    (folder / "playbooks" / "collections").mkdir(parents=True)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    for line in run(folder, "keys").stdout.splitlines():
+        name, key = line.split()
+        (folder / ".venv" / f"cloudnet-{name}").write_text(key)
+    return folder
+
+
+def shim(folder: Path, name: str, text: str) -> Path:
+    """An executable script of that name."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_interpreter_that_does_not_run_is_passed_over(checkout: Path, tmp_path: Path) -> None:
+    shim(tmp_path / "shims", "python9.9", "echo 'python9.9: command not found' >&2; exit 127")
+    real = shim(tmp_path / "real", "python9.9", f'exec "{sys.executable}" "$@"')
+    found = run(checkout, "find-python", "9.9", path=f"{tmp_path / 'shims'}:{tmp_path / 'real'}:/usr/bin:/bin")
+    assert found.stdout.strip() == str(real)
+
+
+def test_without_an_interpreter_there_is_none(checkout: Path, tmp_path: Path) -> None:
+    shim(tmp_path / "shims", "python9.9", "exit 127")
+    found = run(checkout, "find-python", "9.9", path=f"{tmp_path / 'shims'}:/usr/bin:/bin")
+    assert (found.returncode, found.stdout) == (1, "")
+
+
+def test_an_interpreter_of_a_version_manager_is_found(checkout: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pyenv" / "versions" / "9.9.1"
+    folder.mkdir(parents=True)
+    real = shim(folder / "bin", "python9.9", f'exec "{sys.executable}" "$@"')
+    assert run(checkout, "find-python", "9.9", PYENV_ROOT=str(tmp_path / "pyenv")).stdout.strip() == str(real)
+
+
+def test_an_interpreter_that_is_too_old_is_passed_over(checkout: Path, tmp_path: Path) -> None:
+    old = f'case "$*" in *version_info*) exit 1;; esac; exec "{sys.executable}" "$@"'
+    shim(tmp_path / "old", "python9.9", old)
+    assert run(checkout, "find-python", "9.9", path=f"{tmp_path / 'old'}:/usr/bin:/bin").returncode == 1
+
+
+def test_a_named_interpreter_that_does_not_run_is_one_line(checkout: Path, tmp_path: Path) -> None:
+    broken = shim(tmp_path / "shims", "python9.9", "exit 127")
+    said = run(checkout, "setup", CLOUDNET_PYTHON=str(broken))
+    assert said.returncode != 0
+    assert f"CLOUDNET_PYTHON={broken} does not run" in said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1
+
+
+def test_a_shell_gets_quoted_exports_only(checkout: Path) -> None:
+    said = run(checkout, "env")
+    assert said.returncode == 0, said.stderr
+    assert all(line.startswith("export ") for line in said.stdout.splitlines())
+    script = f'{said.stdout}\nprintf "%s\\n" "$PATH" "$ANSIBLE_COLLECTIONS_PATH"'
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
+    path, collections = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=env, check=True).stdout.splitlines()
+    assert path == f"{checkout}/.venv/bin:/usr/bin:/bin"
+    assert collections.split(":")[0] == f"{checkout}/playbooks/collections"
+
+
+def test_a_shell_that_asks_again_gets_the_same(checkout: Path) -> None:
+    first = run(checkout, "env").stdout
+    script = f'{first}\nexec "$0" env'
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(checkout / "nobody's home")}
+    command = ["sh", "-c", script, str(checkout / "tests" / "tools" / "run")]
+    assert subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout == first
+
+
+def test_make_prints_nothing_of_its_own(checkout: Path) -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make here")
+    env = {"PATH": os.environ["PATH"], "HOME": str(checkout)}
+    said = subprocess.run([make, "-s", "-C", str(checkout), "env"], capture_output=True, text=True, env=env, check=True)
+    assert said.stdout.startswith("export PATH=")
+    assert "make" not in said.stderr
+
+
+@pytest.mark.parametrize("fault", ["", "unfinished", "requirements", "moved", "interpreter"])
+def test_an_environment_that_is_not_whole_is_made_anew(checkout: Path, tmp_path: Path, fault: str) -> None:
+    if fault == "unfinished":
+        (checkout / ".venv" / "cloudnet-unfinished").touch()
+    elif fault == "requirements":
+        with (checkout / "tests" / "requirements.txt").open("a") as file:
+            file.write("# a change\n")
+    elif fault == "moved":
+        checkout = checkout.rename(tmp_path / "elsewhere")
+    elif fault == "interpreter":
+        (checkout / ".venv" / "bin" / "python").unlink()
+    # With an interpreter that makes no environments it can get no further than to try.
+    shim(tmp_path / "shims", "python3.11", f'case "$*" in *"-m venv"*) exit 1;; esac; exec "{sys.executable}" "$@"')
+    said = run(checkout, "env", path=f"{tmp_path / 'shims'}:/usr/bin:/bin")
+    if not fault:
+        assert said.returncode == 0, said.stderr
+        return
+    assert said.returncode != 0
+    assert "could not make a virtual environment" in said.stderr
+    assert not list((checkout / ".venv").glob("cloudnet-base"))
+
+
+def test_an_unknown_command_is_refused(checkout: Path) -> None:
+    said = run(checkout, "nonsense")
+    assert said.returncode == 1
+    assert "there is no command nonsense" in said.stderr
+
+
+def test_every_target_is_a_command() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = next(line for line in makefile.splitlines() if line.startswith("TARGETS :=")).split()[2:]
+    script = (ROOT / "tests" / "tools" / "run").read_text()
+    assert targets
+    assert [target for target in targets if f"\n  {target})" not in script] == []
