@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import AwsError, MaybeDone
 from . import repeat
-from .mapping import Call, from_answer, from_exception, one_line, resource_of
+from .mapping import Call, from_answer, from_exception, resource_of
 from .pacing import Pacer
 from .sessions import Sessions
 
@@ -70,7 +70,8 @@ class Client:
     def call(self, account: str, region: str, action: str, **params: Any) -> dict[str, Any]:
         """One call (``ec2:CreateRoute``), in boto3's parameters and answer, without ``ResponseMetadata``.
 
-        A repeated call that finds its own earlier effect (RouteAlreadyExists and the like) succeeds with an empty answer: read again what you need of it.
+        A repeated call that finds its own earlier effect (RouteAlreadyExists and the like) succeeds with an empty answer: read again what
+        you need of it.
         Raises MaybeDone when the answer to a call that must not be repeated was lost, else AwsError or a class below it.
         """
         service = _service(action)
@@ -165,6 +166,9 @@ class Client:
         if isinstance(response, Mapping) and "Error" in response:
             code, message = str(response["Error"].get("Code", "")), str(response["Error"].get("Message", ""))
             status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
+            if code.isdigit():  # no error of AWS's: a gateway's page of HTML, of which botocore makes what it can
+                code = "UnreadableAnswer"
+                return repeat.kind_of(code, status), from_answer(code, f"the endpoint answered with HTTP status {status} and no AWS error", call)
             mapped = from_exception(error, call, url)
             if mapped.action != call.action:  # the credentials failed before the call itself was sent
                 return (repeat.THROTTLED if code in repeat.THROTTLES else repeat.NOT_SENT if status >= 500 else repeat.FINAL), mapped
@@ -172,9 +176,8 @@ class Client:
                 return repeat.NOT_YET, mapped
             return repeat.kind_of(code, status), mapped
         names = [kind.__name__ for kind in type(error).__mro__]
-        if type(error).__name__ == "ResponseParserError":  # a gateway's page of HTML in place of an answer
-            mapped = from_answer("UnreadableAnswer", one_line(str(error))[:200], call)
-            return repeat.LOST, mapped
+        if type(error).__name__ == "ResponseParserError":
+            return repeat.LOST, from_answer("UnreadableAnswer", "the endpoint's answer is not one that AWS gives", call)
         if any(name in names for name in _NOT_SENT):
             return repeat.NOT_SENT, from_exception(error, call, url)
         return (repeat.LOST if any(name in names for name in _BROKEN) else repeat.FINAL), from_exception(error, call, url)

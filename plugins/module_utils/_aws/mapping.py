@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every way in which AWS, or the way to it, says no: one line each, with what, where, and what to do.
 
-No secret is ever in a message: access key ids are masked, and the encoded authorization message, which tells about the account, is left out.
+No secret is ever in a message: access key ids are masked, and the encoded authorization message, which tells about the account, is left
+out.
 """
 
 from __future__ import annotations

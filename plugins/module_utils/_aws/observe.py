@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._model.network import TOPOLOGY_TAG
-from .._model.snapshot import ID_KEYS, Item, Place, Snapshot, plain, sorted_items
+from .._model.snapshot import Item, Place, Snapshot, item_id, plain, sorted_items
 from ..errors import AwsError, CredentialsError, EndpointUnreachable
-
-if TYPE_CHECKING:
-    from .._plan.api import Api
+from .seam import Caller
 
 #: A filter takes this many values. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html
 FILTER_VALUES = 200
@@ -28,7 +26,10 @@ _THREADS = 16
 
 @dataclass(frozen=True)
 class Read:
-    """How a file is read. ``vpc``: the filter by VPC, or empty when there is none (or it would miss what is detached). ``id``: the filter by id."""
+    """How a file is read. ``vpc``: the filter by VPC, or empty when there is none (or it would miss what is detached).
+
+    ``id``: the filter by id.
+    """
 
     action: str
     vpc: str = ""
@@ -56,7 +57,8 @@ READS: Mapping[str, Read] = {
     "NetworkInterfaces": Read("ec2:DescribeNetworkInterfaces", "vpc-id", "network-interface-id"),
     "Reservations": Read("ec2:DescribeInstances", "vpc-id", "instance-id"),
     "ManagedPrefixLists": Read("ec2:DescribeManagedPrefixLists", id="prefix-list-id", tag_types=("prefix-list",)),
-    "FlowLogs": Read("ec2:DescribeFlowLogs", tag_types=("vpc-flow-log",), filters="Filter"),
+    "FlowLogs": Read("ec2:DescribeFlowLogs", id="flow-log-id", tag_types=("vpc-flow-log",), filters="Filter"),
+    "SecurityGroupVpcAssociations": Read("ec2:DescribeSecurityGroupVpcAssociations", "vpc-id"),
     "PrefixLists": Read("ec2:DescribePrefixLists", id="prefix-list-id"),
     "TransitGateways": Read("ec2:DescribeTransitGateways"),
     "TransitGatewayAttachments": Read("ec2:DescribeTransitGatewayAttachments"),
@@ -80,10 +82,12 @@ _OPTIONAL = frozenset({*_EVERY} - {*_FIRST, "Subnets", "RouteTables", "SecurityG
 class Scope:
     """What is wanted of one account and Region.
 
-    ``files``: the kinds in use, as files of the snapshot (READS); Vpcs and VpcPeeringConnections come always. ``topology``: whose tags to look for.
-    The VPCs in question are those in ``vpc_ids``, those whose tags hold all of one of ``lookups``, those that carry the topology's tag, and those that
-    its peering connections join; all of the Region's when ``vpc_ids`` is None. ``dns_vpcs``: VPCs whose DNS attributes matter (two calls each);
-    ``dns_topology`` adds every VPC in question. ``prefix_lists``: lists whose entries matter besides the topology's own.
+    ``files``: the kinds in use, as files of the snapshot (READS); Vpcs and VpcPeeringConnections come always.
+    ``topology``: whose tags to look for.
+    ``vpc_ids``, ``lookups``: the VPCs in question are those named, those whose tags hold all of one lookup, those that carry the
+    topology's tag, and those that its peering connections join; all of the Region's when ``vpc_ids`` is None.
+    ``dns_vpcs``: VPCs whose DNS attributes matter (two calls each); ``dns_topology`` adds every VPC in question.
+    ``prefix_lists``: lists whose entries matter besides the topology's own.
     """
 
     account: str
@@ -97,18 +101,21 @@ class Scope:
     prefix_lists: tuple[str, ...] = ()
 
 
-def observe(api: Api, scopes: Iterable[Scope]) -> Snapshot:
+def observe(api: Caller, scopes: Iterable[Scope]) -> Snapshot:
     """Read every scope, all at once. Raises the first AwsError."""
     return _run(api, [_Observation(scope, everything=False) for scope in scopes])
 
 
-def observe_all(api: Api, places: Iterable[tuple[str, str]]) -> Snapshot:
-    """Everything that a snapshot can hold, of every (account, Region). What cannot be read (not allowed, not there) is a warning, unless nothing works without it."""
+def observe_all(api: Caller, places: Iterable[tuple[str, str]]) -> Snapshot:
+    """Everything that a snapshot can hold, of every (account, Region).
+
+    What cannot be read (not allowed, not there) is a warning, unless nothing works without it.
+    """
     wanted = [Scope(account, region, files=frozenset(_EVERY), vpc_ids=None, dns_topology=True) for account, region in places]
     return _run(api, [_Observation(scope, everything=True) for scope in wanted])
 
 
-def _run(api: Api, observations: Sequence[_Observation]) -> Snapshot:
+def _run(api: Caller, observations: Sequence[_Observation]) -> Snapshot:
     if not observations:
         return Snapshot()
     with ThreadPoolExecutor(max_workers=_THREADS) as calls, ThreadPoolExecutor(max_workers=min(16, len(observations))) as pool:
@@ -131,7 +138,7 @@ class _Observation:
         self.tagged: dict[str, set[str]] = {}
         self.warnings: list[str] = []
 
-    def run(self, api: Api, calls: ThreadPoolExecutor) -> Snapshot:
+    def run(self, api: Caller, calls: ThreadPoolExecutor) -> Snapshot:
         self.api, self.calls = api, calls
         self._first()
         vpcs = self._vpcs()
@@ -234,7 +241,7 @@ class _Observation:
             self._keep("VpcAttributes", list(merged.values()))
 
     def _entry_lists(self, files: frozenset[str]) -> list[str]:
-        """Prefix lists whose entries are read: the topology's, those that are asked for, and with everything all that the account can see."""
+        """Prefix lists whose entries are read: the topology's, those that are asked for, and with everything all there are."""
         if "ManagedPrefixLists" not in files:
             return sorted(self.scope.prefix_lists)
         known = self.found.get("ManagedPrefixLists", {})
@@ -260,7 +267,7 @@ class _Observation:
         }
 
     def _strays(self, files: frozenset[str]) -> None:
-        """What carries our tag, but in a VPC that is not in question any more: it must be seen to be removed. Usually there is none, and no call.
+        """What carries our tag, but in a VPC that is not in question any more: it must be seen to be removed. Usually there is none.
 
         Asked for by filter, not by id: a tag outlives its resource for a while, and a filter then finds nothing instead of failing.
         """
@@ -304,13 +311,15 @@ class _Observation:
 
     def _keep(self, file: str, items: Iterable[Any]) -> None:
         known = self.found.setdefault(file, {})
-        key = ID_KEYS.get(file, "")
         for item in plain(list(items)):
-            known[str(item.get(key) or item.get("PublicIp") or len(known))] = item
+            known[item_id(file, item)] = item
 
 
 def _narrow(read: Read, name: str, values: tuple[str, ...] | None, of: int) -> Iterator[dict[str, Any]]:
-    """Parameters of the calls that read ``values``: filtered when that is fewer calls than reading all (``of``: how many there are, 0 if not known)."""
+    """Parameters of the calls that read ``values``, filtered when that is fewer calls than reading all.
+
+    ``of``: how many there are in all, 0 when that is not known.
+    """
     if values is None or not name or (of and len(values) > FILTER_VALUES and len(values) * 2 > of):
         yield {}
         return

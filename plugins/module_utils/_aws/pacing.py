@@ -39,7 +39,8 @@ RATES: Mapping[str, Rate] = {
     "ec2:RunInstances": Rate(5, 2),
     "ec2:DescribeStaleSecurityGroups": Rate(20, 5),
     "ec2:DescribeSecurityGroupReferences": Rate(20, 5),
-    # Service Quotas allows ten a second, without saving up more than that: https://docs.aws.amazon.com/servicequotas/latest/userguide/reference.html
+    # Service Quotas allows ten a second, without saving up more than that:
+    # https://docs.aws.amazon.com/servicequotas/latest/userguide/reference.html
     "servicequotas:ListServiceQuotas": Rate(10, 10),
 }
 
@@ -80,7 +81,10 @@ class Bucket:
             return max(0.0, -self._tokens / self._refill)
 
     def throttled(self) -> None:
-        """AWS said that its bucket is empty: someone else draws on it too. A stray throttle costs half of what was saved up, a series all of it."""
+        """AWS said that its bucket is empty: someone else draws on it too.
+
+        A stray throttle costs half of what was saved up, a series all of it.
+        """
         with self._lock:
             self._fill()
             self._tokens = min(self._tokens, self._tokens / 2)

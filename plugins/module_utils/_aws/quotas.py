@@ -2,19 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The quotas that a plan must stay within: live ones from Service Quotas where the credentials allow it, AWS's defaults otherwise.
 
-Names are ours (the lab uses the same); codes are Service Quotas'. Defaults: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+Names are ours (the lab uses the same); codes are Service Quotas'. Defaults:
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..errors import AwsError, CredentialsError, EndpointUnreachable
-
-if TYPE_CHECKING:
-    from .._plan.api import Api
+from .seam import Caller
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,10 @@ DEFAULTS: Mapping[str, int] = {name: quota.default for name, quota in QUOTAS.ite
 
 @dataclass(frozen=True)
 class Quotas:
-    """``values``: by name (QUOTAS). ``live``: the names that Service Quotas told; the others are AWS's defaults. ``reason``: why not, for people."""
+    """``values``: by name (QUOTAS).
+
+    ``live``: the names that Service Quotas told; the others are AWS's defaults. ``reason``: why not, for people.
+    """
 
     values: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULTS))
     live: frozenset[str] = frozenset()
@@ -66,7 +67,7 @@ class Quotas:
         return self.values[name]
 
 
-def read(api: Api, account: str, region: str, *, services: tuple[str, ...] = ("vpc",)) -> Quotas:
+def read(api: Caller, account: str, region: str, *, services: tuple[str, ...] = ("vpc",)) -> Quotas:
     """The quotas of one account and Region, in one paged call per service. Without the permission, or the service, the defaults.
 
     ``services``: add ``ec2`` when elastic IP addresses are at stake. Raises CredentialsError and EndpointUnreachable only.

@@ -5,8 +5,8 @@
 Three kinds of failure pass by themselves:
 
 * **throttled**: AWS did nothing. Always safe to repeat.
-* **lost**: the connection broke or AWS failed inside (5xx). The call may have taken effect or not. Safe for what is idempotent, by its nature or by
-  a client token; anything else must be looked up first, so the caller gets ``MaybeDone``.
+* **lost**: the connection broke or AWS failed inside (5xx). The call may have taken effect or not. Safe for what is idempotent, by its
+  nature or by a client token; anything else must be looked up first, so the caller gets ``MaybeDone``.
 * **not yet**: an id that was made a moment ago is not known yet (eventual consistency).
 
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
@@ -68,7 +68,8 @@ ONCE = frozenset(
     }
 )
 
-#: Calls that say "already so" when repeated, and the codes in which they say it: success if the call before it was lost, an error otherwise.
+#: Calls that say "already so" when repeated, and the codes in which they say it: success if the call before it was lost, an error
+#: otherwise.
 ALREADY: Mapping[str, tuple[str, ...]] = {
     "ec2:AcceptVpcPeeringConnection": ("InvalidStateTransition", "OperationNotPermitted"),
     "ec2:AssociateSecurityGroupVpc": ("Resource.AlreadyAssociated", "InvalidSecurityGroupVpcAssociation.Duplicate"),
@@ -97,7 +98,7 @@ THROTTLED, LOST, NOT_SENT, NOT_YET, FINAL = "throttled", "lost", "not sent", "no
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a kind of failure is borne: at most ``tries`` repetitions, waiting ``first`` seconds, then twice as long each time up to ``cap``."""
+    """How long a kind of failure is borne: ``tries`` repetitions, after ``first`` seconds, then twice as long each time up to ``cap``."""
 
     tries: int
     first: float
@@ -113,7 +114,10 @@ PATIENCE: Mapping[str, Patience] = {
 
 
 def delay(kind: str, attempt: int, chance: Callable[[], float] = random.random) -> float | None:
-    """Seconds to wait before repetition ``attempt`` (from 0), between half and the whole of the step so that calls spread; None when it is enough."""
+    """Seconds to wait before repetition ``attempt`` (from 0), or None when it is enough.
+
+    Between half and the whole of the step, so that calls that failed together do not come again together.
+    """
     patience = PATIENCE.get(kind)
     if patience is None or attempt >= patience.tries:
         return None
@@ -154,7 +158,10 @@ def ids_in(value: Any) -> set[str]:
 
 
 class Fresh:
-    """The ids that this run made, for as long as the rest of AWS may not know them. Shared by all accounts: an accepter learns late what a requester made."""
+    """The ids that this run made, for as long as the rest of AWS may not know them.
+
+    Shared by all accounts: an accepter learns late what a requester made.
+    """
 
     def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Credentials and clients: one session per account, one client per account, service and Region, for any number of threads.
 
-Parameters are amazon.aws's (profile, access_key, secret_key, session_token, region, endpoint_url, aws_ca_bundle, validate_certs, aws_config), and
-amazon.aws reads them, so that they mean here exactly what they mean in its modules. Its connections are not used: they make a session per client.
+Parameters are amazon.aws's (profile, access_key, secret_key, session_token, region, endpoint_url, aws_ca_bundle, validate_certs,
+aws_config), and amazon.aws reads them, so that they mean here exactly what they mean in its modules. Its connections are not used: they
+make a session for every client.
 """
 
 from __future__ import annotations
@@ -174,6 +175,8 @@ class Sessions:
                     client = self._session(name).client(service, region_name=region or None, **self._settings())
                 except CloudnetError:
                     raise
+                except ValueError as error:  # botocore's word for an endpoint_url that is no URL
+                    raise AwsError(f"{error}: endpoint_url must be a URL such as http://127.0.0.1:4566", region=region) from error
                 except Exception as error:
                     raise from_exception(error, Call(f"{service}:*", region=region, name=name)) from error
                 check_target(self._target, client.meta.endpoint_url)
@@ -253,9 +256,8 @@ class Sessions:
         extra = {"RoleSessionName": ROLE_SESSION} | ({"ExternalId": access.external_id} if access.external_id else {})
         credentials = source.get_credentials()
         if credentials is None:
-            raise CredentialsError(
-                f"account {access.name!r}: no AWS credentials found to assume {access.role_arn} with: set profile, or access_key and secret_key"
-            )
+            who = f"account {access.name!r}: no AWS credentials found to assume {access.role_arn} with"
+            raise CredentialsError(f"{who}: set profile, or access_key and secret_key")
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=partial(core.create_client, region_name=self.region or _ANY_REGION, **settings),
             source_credentials=credentials,

@@ -39,7 +39,8 @@ def endpoint_of(
 ) -> str:
     """The endpoint URL that botocore would use for a service (``ec2``), or an empty string for AWS's own.
 
-    ``param``: the module's endpoint_url. ``profile``: the profile's settings in the config file; ``services``: its ``[services NAME]`` sections.
+    ``param``: the module's endpoint_url. ``profile``: the profile's settings in the config file; ``services``: its ``[services NAME]``
+    sections.
     """
     if param:
         return param
@@ -55,15 +56,17 @@ def endpoint_of(
 
 
 def check_target(target: str | None, endpoint: str | None) -> None:
-    """Raise CloudnetError unless ``endpoint`` is where ``target`` wants to go: ``lab`` a loopback one, ``aws`` any other; None takes both."""
+    """Raise CloudnetError unless ``endpoint`` is where ``target`` wants to go:
+
+    ``lab`` a loopback one, ``aws`` any other; None takes both.
+    """
     if target == AWS and is_loopback(endpoint):
         raise CloudnetError(
-            f"target is aws, but the endpoint is {endpoint}, on this machine: unset AWS_ENDPOINT_URL and endpoint_url, or use the lab (target lab)"
+            f"target is aws, but the endpoint is {endpoint}, on this machine: unset AWS_ENDPOINT_URL and endpoint_url, or say target lab"
         )
     if target == LAB and not is_loopback(endpoint):
         where = endpoint or "AWS's own"
-        raise CloudnetError(
-            f"target is lab, but the endpoint is {where}, not one on this machine: start the lab and use its endpoint, or say target aws"
-        )
+        text = f"target is lab, but the endpoint is {where}, not one on this machine"
+        raise CloudnetError(f"{text}: start the lab and use its endpoint, or say target aws")
     if target not in (None, "", AWS, LAB):
         raise CloudnetError(f"target is {target!r}, but must be lab or aws")

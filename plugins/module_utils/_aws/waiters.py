@@ -11,12 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import AwsError
-
-if TYPE_CHECKING:
-    from .._plan.api import Api
+from .seam import Caller
 
 #: In place of a state, for what the call no longer lists.
 GONE = "gone"
@@ -24,9 +22,10 @@ GONE = "gone"
 
 @dataclass(frozen=True)
 class Waiter:
-    """``filter``: name of the id filter (asking by filter never fails for an id that is not known yet). ``state``: path of keys to the state.
+    """``filter``: name of the id filter (asking by filter never fails for an id that is not known yet).
 
-    ``fatal``: states from which the wanted one cannot be reached, unless it is the wanted one. Delays in seconds: the first, and the longest.
+    ``state``: path of keys to the state. ``fatal``: states from which the wanted one cannot be reached, unless it is the wanted one.
+    ``first``, ``cap``: seconds between calls at first, and at the longest.
     """
 
     action: str
@@ -122,7 +121,7 @@ class _Poller:
 class Watcher:
     """Waits for states through ``api``. Thread-safe."""
 
-    def __init__(self, api: Api, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: Caller, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._clock = clock
         self._lock = threading.Lock()
@@ -146,8 +145,11 @@ class Watcher:
             poller.due = min(poller.due, now + waiter.first)
             poller.waits.setdefault(id, []).append(mine)
             poller.condition.notify_all()
-            while not mine.done:
-                self._turn(poller, account, region, kind)
+            try:
+                while not mine.done:
+                    self._turn(poller, account, region, kind)
+            finally:
+                _leave(poller, id, mine)
         if mine.error:
             raise mine.error
         return mine.item or {}
@@ -160,7 +162,9 @@ class Watcher:
             poller.condition.wait(None if poller.asking else pause)
             return
         poller.asking = True
-        ids = sorted(poller.waits)
+        # Who comes while we ask waits for the next answer: this one may tell of the time before what he did.
+        asked = {id_: list(waits) for id_, waits in poller.waits.items()}
+        ids = sorted(asked)
         poller.condition.release()
         try:
             items, error = self._ask(waiter, account, region, ids)
@@ -169,11 +173,10 @@ class Watcher:
             poller.asking = False
         now = self._clock()
         for id_ in ids:
-            for wait in poller.waits[id_]:
+            for wait in asked[id_]:
                 _settle(wait, waiter, items.get(id_), error, now, f"{kind} {id_} in account {account}, Region {region}", id_)
-            poller.waits[id_] = [wait for wait in poller.waits[id_] if not wait.done]
-            if not poller.waits[id_]:
-                del poller.waits[id_]
+            for wait in [wait for wait in asked[id_] if wait.done]:
+                _leave(poller, id_, wait)
         pace = min(waiter.cap, waiter.first * 1.6**poller.attempt)
         poller.attempt += 1
         ends = [wait.deadline for waits in poller.waits.values() for wait in waits]
@@ -189,6 +192,14 @@ class Watcher:
         except AwsError as error:
             return {}, error
         return found, None
+
+
+def _leave(poller: _Poller, id_: str, mine: _Wait) -> None:
+    left = [wait for wait in poller.waits.get(id_, ()) if wait is not mine]
+    if left:
+        poller.waits[id_] = left
+    else:
+        poller.waits.pop(id_, None)
 
 
 def state_of(waiter: Waiter, item: Mapping[str, Any] | None) -> str:

@@ -52,7 +52,8 @@ _PROGRESS = ("initiating-request", "pending-acceptance", "provisioning", "active
 def build(snapshot: Snapshot) -> Network:
     """The network that a snapshot tells of. Pure; about a second for ten thousand ENIs.
 
-    What has no class of its own is kept in ``others`` as AWS gave it. Raises SnapshotError naming the item for one that lacks what AWS always sends.
+    What has no class of its own is kept in ``others`` as AWS gave it. Raises SnapshotError naming the item for one that lacks what AWS
+    always sends.
     """
     fields: dict[str, Any] = {name: _collect(snapshot, file, parser) for file, (name, parser) in _SIMPLE.items()}
     attributes = {item.get("VpcId"): item for _, _, item in snapshot.items("VpcAttributes")}
@@ -173,7 +174,7 @@ def _peerings(snapshot: Snapshot) -> dict[str, Peering]:
 def merge(views: list[Peering]) -> Peering:
     """One connection from the views of the accounts and Regions that told of it; the requester's side is preferred for what both tell.
 
-    Tags are each side's own, blocks and options come from whoever knows them, a side's own view first, and the state is the most advanced one.
+    Tags are each side's own; blocks and options come from whoever knows them, a side's own view first; the most advanced state counts.
     """
     first = views[0]
     places = [(side.account, side.region) for side in first.sides]

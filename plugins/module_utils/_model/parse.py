@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One described item, in AWS's own keys, to one object of the Network. Each function takes (item, account, region) of the side that told it.
+"""One described item, in AWS's own keys, to one object of the Network. Each function takes (item, account, region) of the side that told
+it.
 
 Keys are those of the describe calls' answers: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Types.html
 A key that AWS always sends is required; its absence raises KeyError, which build() turns into a SnapshotError that names the item.

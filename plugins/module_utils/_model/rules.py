@@ -25,7 +25,10 @@ def protocol_name(value: Any) -> str:
 
 @lru_cache(maxsize=65536)
 def canonical(cidr: str) -> str:
-    """A block in canonical form: host bits cleared, IPv6 compressed; an address without a length is a /32 or /128. What is no block stays as it is."""
+    """A block in canonical form: host bits cleared, IPv6 compressed; an address without a length is a /32 or /128.
+
+    What is no block stays as it is.
+    """
     try:
         return str(ipaddress.ip_network(cidr, strict=False))
     except ValueError:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A snapshot: what the describe calls said, in AWS's own keys, held in memory or in a folder that Batfish reads too.
 
-The folder's layout is Batfish's (https://batfish.readthedocs.io/en/latest/formats.html#aws): ``accounts/<account>/<region>/Vpcs.json`` holds
-``{"Vpcs": [...]}`` and so on, one file per call, named by the key in which the call answers. docs/snapshot.md describes it for readers.
+The folder's layout is Batfish's (https://batfish.readthedocs.io/en/latest/formats.html#aws): ``accounts/<account>/<region>/Vpcs.json``
+holds ``{"Vpcs": [...]}`` and so on, one file per call, named by the key in which the call answers. docs/snapshot.md is for readers.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """``files``: items by (account id, Region, file), JSON values only. A file with no items was read and found empty; one that is not there was not read."""
+    """``files``: items by (account id, Region, file), JSON values only.
+
+    A file with no items was read and found empty; one that is not there was not read.
+    """
 
     files: Mapping[Place, tuple[Item, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -122,7 +125,10 @@ class Change:
 
 
 def diff(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
-    """What differs between two snapshots, by account, Region, file and id. A file that only one of them read counts as empty in the other."""
+    """What differs between two snapshots, by account, Region, file and id.
+
+    A file that only one of them read counts as empty in the other.
+    """
     changes = []
     for place in sorted({*before.files, *after.files}):
         old = {item_id(place[2], item): item for item in before.files.get(place, ())}
@@ -253,7 +259,10 @@ def _json_files(root: Path) -> list[Path]:
 
 
 def _place(parts: list[str]) -> tuple[str, str]:
-    """Folders between the root and the file, as (account, Region), either of them empty when it is not told. As Batfish: the Region is the innermost."""
+    """Folders between the root and the file, as (account, Region), either of them empty when it is not told.
+
+    As Batfish: the Region is the innermost.
+    """
     if len(parts) >= 2:
         return parts[-2], parts[-1]
     if not parts:
