@@ -35,6 +35,15 @@ class Watcher(Protocol):
         """The described item once it is in one of the states. Raises AwsError when it ends in another, or in time."""
 
 
+#: What the watcher calls the kinds that have states: the file of a snapshot that tells them.
+FILES = {
+    "peering": "VpcPeeringConnections",
+    "nat_gateway": "NatGateways",
+    "endpoint": "VpcEndpoints",
+    "prefix_list": "ManagedPrefixLists",
+}
+
+
 @dataclass(frozen=True)
 class Progress:
     """One line of the journal: an action that was done, or failed."""
@@ -104,7 +113,19 @@ class Runner:
 
     def wait(self, action: Action, kind: str, identifier: str, states: Sequence[str], timeout: float = 300) -> dict[str, Any]:
         """Wait for a state."""
-        return self._watcher.wait(action.account, action.region, kind, identifier, states, timeout)
+        return self._watcher.wait(action.account, action.region, FILES[kind], identifier, states, timeout)
+
+    def until(self, action: Action, what: str, look: Callable[[], Any], timeout: float = 120) -> Any:
+        """Look, at growing intervals, until there is something."""
+        deadline, pause = time.monotonic() + timeout, 0.1
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise AwsError(
+                    f"{action.name}: waited {timeout:.0f} s in vain until {what}; run again to go on from there", resource=action.name
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.6, 5.0)
+        return found
 
     def refused(self, action: Action, operation: str, error: Mapping[str, Any]) -> AwsError:
         """An error that came inside a successful answer."""

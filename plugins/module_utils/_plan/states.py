@@ -104,4 +104,4 @@ def accepting(ctx: Context, spec: PeeringSpec) -> str:
 
 
 #: Nothing more can be done to such a connection, and nothing needs to be.
-DONE = ("deleting", "deleted", "rejected", "failed", "expired")
+DONE = ("deleting", "deleted", "rejected", "failed", "expired", "gone")

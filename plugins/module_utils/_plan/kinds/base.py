@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ...errors import AwsError
 from ..actions import Action, Found, Wanted
 from ..context import Context
 from ..draft import Draft
+
+
+#: The state of what is no longer listed.
+GONE = "gone"
 
 
 class Run(Protocol):
@@ -27,6 +31,9 @@ class Run(Protocol):
 
     def wait(self, action: Action, kind: str, identifier: str, states: Sequence[str], timeout: float = 300) -> dict[str, Any]:
         """Wait until a resource is in one of the states; gives the described item."""
+
+    def until(self, action: Action, what: str, look: Callable[[], Any], timeout: float = 120) -> Any:
+        """Look until there is something, for what has no state of its own to wait for; gives it."""
 
     def id(self, value: Any) -> str:
         """The id behind a Ref (or the value itself)."""

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..._model.network import AclEntry, Route, Rule
 from ..actions import Action, Found, Ref, Wanted
@@ -48,13 +49,16 @@ class CidrKind(Kind):
         cidr = str(after["cidr"])
         request = {"AmazonProvidedIpv6CidrBlock": True} if cidr == "amazon" else {"Ipv6CidrBlock" if ":" in cidr else "CidrBlock": cidr}
         run.call(action, "ec2:AssociateVpcCidrBlock", VpcId=after["vpc"], **request)
-        vpc = run.wait(action, "vpc_cidr", run.id(after["vpc"]), ("associated",))
-        if cidr != "amazon":
-            return [cidr]
-        blocks = [
-            item["Ipv6CidrBlock"] for item in vpc["Ipv6CidrBlockAssociationSet"] if item["Ipv6CidrBlockState"]["State"] == "associated"
-        ]
-        return [str(blocks[0])]
+
+        def associated() -> str:
+            filters = [{"Name": "vpc-id", "Values": [run.id(after["vpc"])]}]
+            for vpc in run.pages(action, "ec2:DescribeVpcs", Filters=filters):
+                for block in blocks(vpc):
+                    if cidr == block or (cidr == "amazon" and ":" in block):
+                        return block
+            return ""
+
+        return [str(run.until(action, f"{cidr} is associated", associated))]
 
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -98,3 +102,12 @@ class CidrKind(Kind):
             rule = draft.rules.get(f"{group.id}.out")
             if isinstance(rule, Rule):
                 draft.rules[f"{group.id}.out6"] = replace(rule, id=f"{group.id}.out6", cidr="::/0")
+
+
+def blocks(vpc: Mapping[str, Any]) -> list[str]:
+    """Every associated block of a described VPC."""
+    four = [item["CidrBlock"] for item in vpc.get("CidrBlockAssociationSet", ()) if item["CidrBlockState"]["State"] == "associated"]
+    six = [
+        item["Ipv6CidrBlock"] for item in vpc.get("Ipv6CidrBlockAssociationSet", ()) if item["Ipv6CidrBlockState"]["State"] == "associated"
+    ]
+    return [*four, *six]

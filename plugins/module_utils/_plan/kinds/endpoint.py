@@ -12,7 +12,7 @@ from ..._model.network import Endpoint
 from ..actions import Action, Found, Ref, Wanted
 from ..context import Context, referred, tagged
 from ..draft import Draft
-from .base import Run, TaggedKind, tag_specifications, update_tags
+from .base import GONE, Run, TaggedKind, tag_specifications, update_tags
 
 
 class EndpointKind(TaggedKind):
@@ -99,7 +99,7 @@ class EndpointKind(TaggedKind):
         for action in actions:
             run.call(action, "ec2:DeleteVpcEndpoints", VpcEndpointIds=[action.id])
             # Its interfaces hold the subnet and the groups until it is gone.
-            run.wait(action, "endpoint", action.id, ("deleted",), timeout=600)
+            run.wait(action, "endpoint", action.id, ("deleted", GONE), timeout=600)
 
     def simulate(self, draft: Draft, action: Action) -> None:
         after = action.after or {}

@@ -11,7 +11,7 @@ from ..._model.network import Address, EgressOnlyGateway, InternetGateway, NatGa
 from ..actions import Action, Found, Ref, Wanted
 from ..context import Context, tagged
 from ..draft import Draft
-from .base import Run, TaggedKind, locate_by_tags, tag_specifications, update_tags
+from .base import GONE, Run, TaggedKind, locate_by_tags, tag_specifications, update_tags
 
 
 class InternetGatewayKind(TaggedKind):
@@ -192,7 +192,7 @@ class NatGatewayKind(TaggedKind):
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:
             run.call(action, "ec2:DeleteNatGateway", NatGatewayId=action.id)
-            run.wait(action, "nat_gateway", action.id, ("deleted",), timeout=900)
+            run.wait(action, "nat_gateway", action.id, ("deleted", GONE), timeout=900)
 
     def simulate(self, draft: Draft, action: Action) -> None:
         after = action.after or {}

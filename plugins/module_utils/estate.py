@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The road itself, in one place that every module calls: observe, plan, preflight, apply, observe again, report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from ._aws.client import Client
+from ._aws.observe import observe
+from ._aws.quotas import Quotas
+from ._aws.quotas import read as read_quotas
+from ._aws.sessions import Identity, Sessions
+from ._aws.waiters import Watcher
+from ._model.build import build
+from ._model.network import Network, Peering
+from ._model.snapshot import Snapshot
+from ._plan.actions import Plan, check_approval
+from ._plan.apply import Outcome, Progress, apply
+from ._plan.handoff import handoff
+from ._plan.planner import plan as make_plan
+from ._plan.simulate import ids_after, simulate
+from ._topology.preflight import preflight
+from ._topology.types import Topology
+from .errors import ApplyError, PreflightError
+from .scopes import scopes
+
+#: States that pass by themselves, and how long to wait for that before planning, in seconds.
+TRANSIENT = ("initiating-request", "provisioning", "deleting")
+SETTLE_SECONDS = 60.0
+
+#: After a write: when to look again for what AWS's lists do not show yet, in seconds.
+LAG = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+#: Kinds whose results have ids of their own, and the collection that holds them.
+COLLECTIONS = {
+    "vpc": "vpcs",
+    "subnet": "subnets",
+    "internet_gateway": "internet_gateways",
+    "egress_only_gateway": "egress_only_gateways",
+    "address": "addresses",
+    "nat_gateway": "nat_gateways",
+    "route_table": "route_tables",
+    "prefix_list": "prefix_lists",
+    "security_group": "security_groups",
+    "network_acl": "network_acls",
+    "endpoint": "endpoints",
+    "flow_log": "flow_logs",
+    "peering": "peerings",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name."""
+
+    absent: bool = False
+    through: str = "all"
+    approved: Mapping[str, Any] | str | None = None
+    check: bool = False
+    narrow: bool = False
+    progress: Callable[[Progress], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """``plan`` is what was to be done when the run began. ``network`` is what is there now, or (check mode) what would be."""
+
+    plan: Plan
+    network: Network
+    snapshot: Snapshot
+    ids: Mapping[str, str]
+    identities: Mapping[str, Identity]
+    handoff: list[dict[str, Any]]
+    warnings: tuple[str, ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or would be, done."""
+        return bool(self.plan.actions)
+
+
+class Estate:
+    """A topology and the accounts that it lives in. ``params``: credentials as amazon.aws's modules take them. ``target``: lab, aws or None."""
+
+    def __init__(self, topology: Topology, params: Mapping[str, Any], *, target: str | None = None) -> None:
+        self.topology = topology
+        used = {vpc.account for vpc in topology.vpcs.values() if not vpc.remote}
+        self._names = [name for name in topology.accounts if name in used] or [""]
+        self.sessions = Sessions(params, topology.accounts.values(), region=topology.region, target=target)
+        self.client = Client(self.sessions)
+        self.watcher = Watcher(self.client)
+
+    @cached_property
+    def identities(self) -> Mapping[str, Identity]:
+        """Who we are in each account that the topology uses, by its name."""
+        return self.sessions.identities(self.client, self._names)
+
+    @cached_property
+    def accounts(self) -> Mapping[str, str]:
+        """The topology's account names to 12-digit ids."""
+        return {name: identity.account for name, identity in self.identities.items()}
+
+    def observe(self) -> tuple[Snapshot, Network]:
+        """What is there, in as few calls as can be."""
+        snapshot = observe(self.client, scopes(self.topology, self.accounts))
+        return snapshot, build(snapshot)
+
+    def plan(self, network: Network, options: Options) -> Plan:
+        """What would be done. Raises PreflightError."""
+        return make_plan(self.topology, network, self.accounts, absent=options.absent, through=options.through, narrow=options.narrow)
+
+    def converge(self, options: Options) -> Result:
+        """Take the accounts to the topology, or only say what that takes (``options.check``).
+
+        Raises CloudnetError: before any write for what is wrong with input, approval or preflight; ApplyError for actions that failed.
+        """
+        snapshot, network = self._settled()
+        plan = self.plan(network, options)
+        quotas = self._quotas(plan)
+        warnings = [*plan.warnings, *network.warnings]
+        if not options.absent:
+            findings, advice = preflight(self.topology, network, self.accounts, lowest(quotas))
+            if findings:
+                raise PreflightError(findings)
+            warnings += advice
+        if options.approved is not None:
+            check_approval(plan, options.approved)
+        if options.check or not plan.actions:
+            after = simulate(network, plan) if plan.actions else network
+            return self._result(plan, after, snapshot, ids_after(network, plan), warnings)
+        snapshot, network, rest = self._apply(plan, options, open_requests(network, quotas))
+        return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings])
+
+    def _settled(self) -> tuple[Snapshot, Network]:
+        """Observe; connections of ours that are on their way to another state get the time to arrive, so that the plan is not about a moment."""
+        snapshot, network = self.observe()
+        moving = [item for item in network.peerings.values() if item.status in TRANSIENT and self._concerns(network, item)]
+        if not moving:
+            return snapshot, network
+        arrived = ("active", "pending-acceptance", "deleted", "rejected", "failed", "expired", "gone")
+        for peering in moving:
+            self.watcher.wait(peering.account, peering.region, "VpcPeeringConnections", peering.id, arrived, SETTLE_SECONDS)
+        return self.observe()
+
+    def _concerns(self, network: Network, peering: Peering) -> bool:
+        tags = (peering.tags, *peering.seen.values())
+        ours = {vpc.id for vpc in network.vpcs.values() if vpc.topology == self.topology.name}
+        ours |= {spec.id for spec in self.topology.vpcs.values() if spec.id}
+        return peering.pair <= ours or any(item.get("cloudnet:topology") == self.topology.name for item in tags)
+
+    def _quotas(self, plan: Plan) -> dict[tuple[str, str], Quotas]:
+        """The quotas of every (account, Region) in which something is to be added; none are asked for when nothing is."""
+        places = sorted({(action.account, action.region) for action in plan if action.op == "create"})
+        return {(account, region): read_quotas(self.client, account, region) for account, region in places}
+
+    def _apply(self, plan: Plan, options: Options, room: Mapping[tuple[str, str], int]) -> tuple[Snapshot, Network, Plan]:
+        """Apply, then observe and plan again: an applied plan must leave nothing to do. Two runs at once may each have made a thing; the
+        unused one goes here."""
+        todo, ends, rounds = plan, {action.end() for action in plan}, 3
+        while True:
+            outcome = apply(todo, self.client, self.watcher, open_requests=room, progress=options.progress)
+            if outcome.failures:
+                raise ApplyError([*outcome.failures, *((name, "not tried: something that it needs failed") for name in outcome.skipped)])
+            snapshot, network, rest = self._seen(outcome, options, ends)
+            rounds -= 1
+            if not rest.actions:
+                return snapshot, network, rest
+            if not rounds:
+                raise ApplyError(
+                    (action.name, f"is still to be done after all was done ({action.why}): somebody else changes it too") for action in rest
+                )
+            todo = rest
+
+    def _seen(self, outcome: Outcome, options: Options, ends: set[str]) -> tuple[Snapshot, Network, Plan]:
+        """Observe until AWS's lists show what was made. What we have just done is not done again because a list lags."""
+        made = {(COLLECTIONS[kind], identifier) for kind, _, _, identifier in outcome.created.values() if kind in COLLECTIONS}
+        pauses = iter(LAG)
+        while True:
+            snapshot, network = self.observe()
+            missing = [identifier for collection, identifier in made if identifier not in getattr(network, collection)]
+            rest = self.plan(network, options) if not missing else None
+            if rest is not None and not any(action.end() in ends for action in rest):
+                return snapshot, network, rest
+            try:
+                time.sleep(next(pauses))
+            except StopIteration:
+                return snapshot, network, rest or self.plan(network, options)
+
+    def _result(self, plan: Plan, network: Network, snapshot: Snapshot, ids: Mapping[str, str], warnings: list[str]) -> Result:
+        papers = handoff(self.topology, network, replace(plan, ids=ids), self.accounts, datetime.now(UTC))
+        return Result(plan, network, snapshot, ids, self.identities, papers, tuple(dict.fromkeys(warnings)), dict(self.client.calls))
+
+
+def lowest(quotas: Mapping[tuple[str, str], Quotas]) -> dict[str, int] | None:
+    """Of several accounts and Regions the lowest value of each quota; None when none were read."""
+    values = [item.values for item in quotas.values()]
+    return {name: min(item[name] for item in values) for name in values[0]} if values else None
+
+
+def open_requests(network: Network, quotas: Mapping[tuple[str, str], Quotas]) -> dict[tuple[str, str], int]:
+    """How many more peering requests each account may have unaccepted in a Region."""
+    waiting = Counter(
+        (item.requester.account, item.requester.region)
+        for item in network.peerings.values()
+        if item.status in ("initiating-request", "pending-acceptance")
+    )
+    return {place: item["peerings_outstanding"] - waiting[place] for place, item in quotas.items()}
