@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls that AWS has and the emulator has not: answered as an account that has none of the thing, or refused in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..calls import Call, Refusal, instead
+
+
+def _refuse_ids(call: Call, member: str, code: str, noun: str) -> None:
+    ids = call.params.get(member) or []
+    if ids:
+        raise Refusal(code, f"The {noun} '{ids[0]}' does not exist")
+
+
+def _lacking(call: Call, what: str) -> Refusal:
+    return Refusal("UnsupportedOperation", f"{call.action}: the embedded lab {what}.")
+
+
+@instead("ec2", "DescribeInstanceConnectEndpoints")
+def instance_connect_endpoints(call: Call) -> dict[str, Any]:
+    """The lab has none."""
+    _refuse_ids(call, "InstanceConnectEndpointIds", "InvalidInstanceConnectEndpointId.NotFound", "InstanceConnectEndpoint ID")
+    return {"InstanceConnectEndpoints": []}
+
+
+@instead("ec2", "CreateInstanceConnectEndpoint", "DeleteInstanceConnectEndpoint", "ModifyInstanceConnectEndpoint")
+def no_instance_connect(call: Call) -> dict[str, Any]:
+    """The lab makes none."""
+    raise _lacking(call, "has no Instance Connect Endpoints; use Session Manager or a bastion")
+
+
+@instead("ec2", "DescribeVpcBlockPublicAccessOptions")
+def block_public_access(call: Call) -> dict[str, Any]:
+    """Off, as in an account that never turned it on.
+
+    Source: https://docs.aws.amazon.com/vpc/latest/userguide/security-vpc-bpa-basics.html
+    """
+    return {
+        "VpcBlockPublicAccessOptions": {
+            "AwsAccountId": call.account,
+            "AwsRegion": call.region,
+            "State": "default-state",
+            "InternetGatewayBlockMode": "off",
+            "ManagedBy": "account",
+            "ExclusionsAllowed": "allowed",
+        }
+    }
+
+
+@instead("ec2", "DescribeVpcBlockPublicAccessExclusions")
+def exclusions(call: Call) -> dict[str, Any]:
+    """There are none."""
+    _refuse_ids(call, "ExclusionIds", "InvalidVpcBlockPublicAccessExclusionId.NotFound", "exclusion ID")
+    return {"VpcBlockPublicAccessExclusions": []}
+
+
+@instead(
+    "ec2",
+    "ModifyVpcBlockPublicAccessOptions",
+    "CreateVpcBlockPublicAccessExclusion",
+    "ModifyVpcBlockPublicAccessExclusion",
+    "DeleteVpcBlockPublicAccessExclusion",
+)
+def no_block_public_access(call: Call) -> dict[str, Any]:
+    """The lab does not block: it would have to show it in its packets."""
+    raise _lacking(call, "does not have VPC Block Public Access")
+
+
+@instead(
+    "ec2",
+    "CreateNetworkInsightsPath",
+    "DeleteNetworkInsightsPath",
+    "DescribeNetworkInsightsPaths",
+    "StartNetworkInsightsAnalysis",
+    "DeleteNetworkInsightsAnalysis",
+    "DescribeNetworkInsightsAnalyses",
+)
+def no_reachability_analyzer(call: Call) -> dict[str, Any]:
+    """AWS's analysis is AWS's; the collection has its own."""
+    raise _lacking(call, "does not have Reachability Analyzer; use cloudnet.vpc.reachability")
+
+
+@instead("ec2", "AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc")
+def no_group_associations(call: Call) -> dict[str, Any]:
+    """Groups of the lab stay in the VPC in which they were made."""
+    raise _lacking(call, "does not associate security groups with further VPCs")
