@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The schema's faults in our words, and the document with every faulty value replaced by BROKEN; jsonschema's wording never gets out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from ..errors import CloudnetError
+from .faults import BROKEN, Broken, Cursor, Faults, Key, nearest
+from .schema import SCHEMA
+
+#: Words that people bring along from other tools, or from the neighbouring key.
+_HINTS = {
+    "cidr_block": "cidr",
+    "cidrs": "cidr",
+    "availability_zone": "az",
+    "zone": "az",
+    "azs": "az",
+    "zones": "az",
+    "vpc_id": "id",
+    "groups": "security_groups",
+    "security_group": "security_groups",
+    "acls": "network_acls",
+    "nat_gateway": "nat",
+    "nacls": "network_acls",
+    "instance_type": "type",
+    "route_table": "table",
+    "source": "from",
+    "destination": "to",
+    "src": "from",
+    "dst": "to",
+    "peering": "peerings",
+    "dns_resolution": "dns",
+    "owner_id": "owner",
+    "log_group": "to",
+}
+_ADVICE = {
+    "port": "ports stand with their protocol, such as tcp: 443",
+    "ports": "ports stand with their protocol, such as tcp: [80, 443]",
+    "icmpv6": "icmp: true covers it where both ends have IPv6; for it alone, protocol: icmpv6",
+    "transit_gateway": "a transit gateway is a route's target (via: tgw-…)",
+}
+
+
+def check(data: Any, faults: Faults) -> Cursor:
+    """Tells every fault against the schema; returns a copy of the document in which what is faulty is BROKEN."""
+    broken: list[Key] = []
+    dropped: list[Key] = []
+    for error in _validator().iter_errors(data):
+        if isinstance(error.instance, Broken):
+            continue
+        path: Key = tuple(error.absolute_path)
+        for where, message, fate in _say(error, path):
+            faults.add(where, message)
+            if fate == "drop":
+                dropped.append(where)
+            elif where:
+                broken.append(path if fate == "whole" else where)
+    copied = _copy(data)
+    for where in dropped:
+        _put(copied, where, drop=True)
+    for where in broken:
+        _put(copied, where, drop=False)
+    return Cursor(copied if isinstance(copied, dict) else BROKEN)
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    try:
+        import jsonschema
+    except ImportError:
+        raise CloudnetError("checking a topology needs the Python package jsonschema: pip install jsonschema") from None
+    plain: Any = jsonschema.Draft202012Validator
+    extend: Any = jsonschema.validators.extend
+    # A whole number is an int here, as in YAML: 1.0 is none, and true is not 1.
+    types = plain.TYPE_CHECKER.redefine("integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool))
+    return extend(plain, type_checker=types)(SCHEMA)
+
+
+def _say(error: Any, path: Key) -> Iterator[tuple[Key, str, str]]:
+    """Path, message, and what becomes of the value: ``break`` it, ``drop`` it, or break the ``whole`` around it."""
+    schema: dict[str, Any] = error.schema
+    title = schema.get("title", "something else")
+    value = error.instance
+    kind = error.validator
+    if kind == "additionalProperties":
+        known = list(schema["properties"])
+        for key in value:
+            if key not in schema["properties"]:
+                yield (*path, key), _unknown(key, known), "drop"
+    elif kind == "required":
+        # jsonschema tells one error for each key that is missing, in the order of the schema.
+        missing = next(key for key in error.validator_value if f"{key!r} is a required" in error.message)
+        wanted = schema["properties"][missing]
+        wanted = SCHEMA["$defs"][wanted["$ref"].rsplit("/", 1)[1]] if "$ref" in wanted else wanted
+        if not path:
+            yield (missing,), f"is missing: must be {wanted['title']}", "note"
+        else:
+            yield path, f"`{missing}` is missing: must be {wanted['title']}", "break"
+    elif "propertyNames" in error.absolute_schema_path and isinstance(value, str):
+        yield (*path, value), f"{value!r} is not {title}", "break"
+    elif kind == "enum":
+        yield (
+            path,
+            f"must be {title}, not {describe(value)}{nearest(value, error.validator_value) if isinstance(value, str) else ''}",
+            "break",
+        )
+    elif kind == "uniqueItems":
+        double = next((item for index, item in enumerate(value) if item in value[:index]), None)
+        yield path, f"holds {describe(double)} twice", "break"
+    elif kind in ("minItems", "minProperties", "minLength") and not value:
+        yield path, f"is empty: must be {title}", "break"
+    elif kind in ("maxItems", "minItems"):
+        yield path, f"must be {title}, not a list of {len(value)}", "break"
+    elif kind == "maxLength":
+        yield path, f"must be {title}, not one of {len(value)} characters", "break"
+    else:
+        yield path, f"must be {title}, not {describe(value)}{_advice(title, value)}", "break"
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    if key in _ADVICE:
+        return f"unknown key; {_ADVICE[key]}"
+    hint = _HINTS.get(key, "")
+    if hint in known:
+        return f"unknown key; did you mean '{hint}'?"
+    return f"unknown key{nearest(key, known) or '; known here: ' + ', '.join(known)}"
+
+
+def _advice(title: str, value: Any) -> str:
+    if "account id in quotes" in title and isinstance(value, int):
+        return ": a number loses its leading zeros"
+    if isinstance(value, str) and re.match(r"[0-9]{1,3}(\.[0-9]{1,3}){3}\Z", value) and "CIDR" in title:
+        return f"; a single address is {value}/32"
+    return ""
+
+
+def describe(value: Any) -> str:
+    """A value as people call it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"the number {value}"
+    if isinstance(value, str):
+        shown = value if len(value) <= 60 else f"{value[:57]}…"
+        return repr(shown)
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "something unreadable"
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _put(root: Any, path: Key, *, drop: bool) -> None:
+    for part in path[:-1]:
+        try:
+            root = root[part]
+        except (KeyError, IndexError, TypeError):
+            return  # something around it is broken already
+    if isinstance(root, (dict, list)) and (isinstance(root, list) or path[-1] in root):
+        if drop and isinstance(root, dict):
+            del root[path[-1]]
+        else:
+            root[path[-1]] = BROKEN  # type: ignore[index]

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``allow`` and ``expect``: who may reach whom, and who shall."""
+
+from __future__ import annotations
+
+from .draft import REMOTE, Work
+from .faults import Cursor, join
+from .places import ALLOW, EXPECT, resolve
+from .protocols import Traffic, traffic
+from .types import Allow, Expect, Place
+
+
+def allows(work: Work) -> tuple[Allow, ...]:
+    """Every combination of source, target group and ports, each once. A pair of VPCs that no peering joins directly is a fault."""
+    found: dict[tuple[Place, Place, Traffic], Allow] = {}
+    for item in work.root["allow"].each():
+        passing = traffic(item, work.faults)
+        sources = [place for wish in item["from"].each() for place in resolve(work, wish, ALLOW)]
+        targets = [place for wish in item["to"].each() for place in _groups(work, wish)]
+        _need_peerings(work, item, sources, targets)
+        for source in (narrow for place in sources for narrow in _narrow(work, place)):
+            for target in targets:
+                for one in (each for passed in passing for each in _with_ipv6(work, passed, source, target)):
+                    key = (source, target, one)
+                    found.setdefault(key, Allow(source, target, one.protocol, one.from_port, one.to_port, _shown(item)))
+    return tuple(found.values())
+
+
+def _shown(item: Cursor) -> str:
+    return f"{item.path[0]}[{item.path[1]}]"
+
+
+def _groups(work: Work, wish: Cursor) -> list[Place]:
+    """The groups that a ``to`` means; only a group can be opened."""
+    found: list[Place] = []
+    for place in resolve(work, wish, ALLOW):
+        draft = work.drafts.get(place.vpc)
+        if place.kind == "group":
+            found.append(place)
+        elif place.kind == "instance" and draft is not None:
+            groups = draft.instances[place.name].security_groups
+            if not groups and not draft.cursor["instances"][place.name]["security_groups"].damaged():
+                work.faults.add(wish.path, f"{place} has no security_groups to open: give it one")
+            found.extend(Place("group", place.vpc, group) for group in groups)
+        elif place.kind == "subnet" and draft is not None:
+            using = {group for instance in draft.instances.values() if instance.subnet == place.name for group in instance.security_groups}
+            choice = sorted(using) or list(draft.groups)
+            hint = (
+                f": name {join((f'{draft.name}.{group}' for group in choice[:5]), 'or')}"
+                if choice
+                else f": declare one under vpcs.{draft.name}.security_groups"
+            )
+            work.faults.add(wish.path, f"{place} is a subnet, and what lets traffic in is a security group{hint}")
+            break
+        elif place.kind == "vpc" and draft is not None:
+            choice = [f"{draft.name}.{group}" for group in list(draft.groups)[:5]]
+            hint = f": name {join(choice, 'or')}" if choice else f": declare one under vpcs.{draft.name}.security_groups"
+            work.faults.add(wish.path, f"{place} is a whole VPC, and what lets traffic in is a security group{hint}")
+        else:
+            work.faults.add(wish.path, f"{wish.value} has no security group of ours: `to` names one, such as VPC.GROUP")
+    return found
+
+
+def _need_peerings(work: Work, item: Cursor, sources: list[Place], targets: list[Place]) -> None:
+    pairs = {
+        (source.vpc, target.vpc): None for source in sources for target in targets if source.vpc and target.vpc and source.vpc != target.vpc
+    }
+    for left, right in pairs:
+        if not work.peered(left, right):
+            work.faults.add(item.path, _missing(work, left, right))
+        elif work.drafts[left].kind == work.drafts[right].kind == REMOTE:
+            work.faults.add(item.path, f"{left} and {right} are both remote: nothing here is ours to set")
+
+
+def _missing(work: Work, left: str, right: str) -> str:
+    """The peering that is missing; where a third VPC is joined to both, that this does not help."""
+    middle = [name for name in work.drafts if name not in (left, right) and work.peered(name, left) and work.peered(name, right)]
+    why = f"; both are joined to {join(middle)}, but peering is not transitive" if middle else ""
+    return f"no peering joins {left} and {right}{why}: add {{between: [{left}, {right}]}} to peerings"
+
+
+def _narrow(work: Work, place: Place) -> list[Place]:
+    """An instance as a source is its address, where that is declared, else its groups, else its subnet: a rule cannot name an instance."""
+    if place.kind != "instance":
+        return [place]
+    instance = work.drafts[place.vpc].instances[place.name]
+    if instance.private_ip:
+        return [Place("cidr", name=f"{instance.private_ip}/32")]
+    if instance.security_groups:
+        return [Place("group", place.vpc, group) for group in instance.security_groups]
+    return [Place("subnet", place.vpc, instance.subnet)] if instance.subnet else []
+
+
+def _with_ipv6(work: Work, passing: Traffic, source: Place, target: Place) -> list[Traffic]:
+    """ICMP is another protocol in IPv6: ``icmp: true`` means both, where both ends have IPv6."""
+    six = Traffic("icmpv6", -1, -1)
+    if passing != Traffic("icmp", -1, -1):
+        return [passing]
+    if source.kind == "cidr" and ":" in source.name:
+        return [six]
+    both = _ipv6(work, target) and (source.kind == "internet" or (bool(source.vpc) and _ipv6(work, source)))
+    return [passing, six] if both else [passing]
+
+
+def _ipv6(work: Work, place: Place) -> bool:
+    draft = work.drafts.get(place.vpc)
+    return draft is not None and (bool(draft.ipv6) or any(block.version == 6 for _, block in draft.blocks))
+
+
+def expects(work: Work) -> tuple[Expect, ...]:
+    """One question for each combination of ends and ports. What is expected to be reachable needs a peering."""
+    found: dict[tuple[Place, Place, Traffic], Expect] = {}
+    for item in work.root["expect"].each():
+        passing = [one for one in traffic(item, work.faults) if _one_port(work, item, one)]
+        reachable = item.flag("reachable") is not False
+        sources = [place for wish in item["from"].each() for place in resolve(work, wish, EXPECT)]
+        targets = [place for wish in item["to"].each() for place in resolve(work, wish, EXPECT)]
+        for key, places in (("from", sources), ("to", targets)):
+            for place in places:
+                if place.kind in ("vpc", "prefix_list"):
+                    work.faults.add((*item.path, key), f"{place} is many places at once: name an instance, a subnet or a block")
+        if reachable and not item["reachable"].broken:
+            _need_peerings(work, item, sources, targets)
+        for source in sources:
+            for target in targets:
+                for one in passing:
+                    known = found.setdefault(
+                        (source, target, one), Expect(source, target, one.protocol, _port(one), reachable, _shown(item))
+                    )
+                    if known.reachable is not reachable:
+                        work.faults.add(
+                            item.path,
+                            f"{source} to {target} is expected to be {'un' if reachable else ''}reachable by {known.path}: keep "
+                            "one of them",
+                        )
+    return tuple(found.values())
+
+
+def _port(passing: Traffic) -> int | None:
+    return None if passing.protocol in ("icmp", "icmpv6") else passing.from_port
+
+
+def _one_port(work: Work, item: Cursor, passing: Traffic) -> bool:
+    if passing.protocol in ("tcp", "udp") and (passing.from_port is None or passing.from_port != passing.to_port):
+        key = passing.protocol if passing.protocol in item else "protocol"
+        work.faults.add((*item.path, key), "a question is about one port: name it, or list several")
+        return False
+    return True
