@@ -125,7 +125,7 @@ def one_gateway_each(call: Call) -> None:
 
 @before("ec2", "DetachInternetGateway")
 def no_mapped_addresses(call: Call) -> None:
-    """"The VPC must not contain any running instances with Elastic IP addresses or public IPv4 addresses"."""
+    """AWS: "The VPC must not contain any running instances with Elastic IP addresses or public IPv4 addresses"."""
     gateway = _internet_gateway(call)
     vpc = _named(call, "VpcId")
     if gateway.vpc is None or gateway.vpc.id != vpc:

@@ -19,6 +19,7 @@ except ImportError:  # the lab's start says what to install; nothing here runs w
 from ..calls import Call, Refusal, instead
 from .cidr_rules import Network, check_routable, parse, within
 from .emulated import networks4, networks6, subnet_blocks6, subnets_of
+from .prefix_lists import AWS_WEIGHTS, find_list
 from .route_targets import MIDDLEBOX, TARGETS, Target, find_target
 from .shapes import find_vpc, invalid, missing
 
@@ -76,10 +77,7 @@ def find_destination(call: Call) -> Destination:
     name = _one_of(call, tuple(_DESTINATIONS), "destination")
     text = str(call.params[name])
     if name == "DestinationPrefixListId":
-        prefix_list = call.backend().managed_prefix_lists.get(text)
-        if prefix_list is None:
-            raise Refusal("InvalidPrefixListID.NotFound", f"The prefix list ID '{text}' does not exist")
-        return Destination(text, name, prefix_list=prefix_list)
+        return Destination(text, name, prefix_list=find_list(call.backend(), text))
     block = parse(text, name[0].lower() + name[1:], _DESTINATIONS[name])
     return Destination(str(block), name, block=block)
 
@@ -118,6 +116,12 @@ def _check_inside_vpc(call: Call, table: Any, destination: Destination, paramete
         raise invalid(f"Route destination {block} doesn't match any subnet CIDR blocks.")
 
 
+def _weight(prefix_list: Any) -> tuple[int, int]:
+    """The family of a prefix list and how many entries it counts: its maximum, or the weight of a list of AWS's own."""
+    maximum = prefix_list.max_entries or AWS_WEIGHTS.get(str(prefix_list.prefix_list_name).rsplit(".", 1)[-1], 1)
+    return (6 if prefix_list.address_family == "IPv6" else 4), int(maximum)
+
+
 def _weights(table: Any) -> dict[int, int]:
     """How many entries count against the quota, by family: a prefix list counts its maximum entries."""
     counts = {4: 0, 6: 0}
@@ -126,18 +130,19 @@ def _weights(table: Any) -> dict[int, int]:
             continue
         prefix_list = route.destination_prefix_list
         if prefix_list is not None:
-            counts[6 if prefix_list.address_family == "IPv6" else 4] += int(prefix_list.max_entries or 1)
+            family, more = _weight(prefix_list)
+            counts[family] += more
         else:
             counts[6 if route.destination_ipv6_cidr_block else 4] += 1
     return counts
 
 
 def _check_quota(call: Call, table: Any, destination: Destination) -> None:
-    """"This quota is enforced separately for IPv4 and IPv6 routes" (amazon-vpc-limits.html)."""
+    """AWS: "This quota is enforced separately for IPv4 and IPv6 routes" (amazon-vpc-limits.html)."""
     if destination.block is not None:
         family, more = destination.block.version, 1
     else:
-        family, more = (6 if destination.prefix_list.address_family == "IPv6" else 4), int(destination.prefix_list.max_entries or 1)
+        family, more = _weight(destination.prefix_list)
     quota = call.lab.quotas["routes_per_table"]
     if _weights(table)[family] + more > quota:
         raise Refusal("RouteLimitExceeded", f"The maximum number of IPv{family} routes has been reached: {table.id} can hold {quota}.")

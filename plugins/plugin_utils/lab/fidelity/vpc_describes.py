@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DescribeVpcs, DescribeSubnets, gateways, prefix lists and flow logs: every filter that AWS documents, paging, unknown ids.
+"""DescribeVpcs, DescribeSubnets and internet gateways: every filter that AWS documents, paging, unknown ids.
 
 The emulator ignores filters it does not know or answers HTTP 500, has no wildcards for most, no pages, and looks through every
 tag of the account for each object. Filters are those of each action's API page, with the older spellings that AWS still takes.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..calls import Call, Refusal, instead
+from ..calls import Call, instead
 from .emulated import egress_only_view, free_addresses, internet_gateway_view, subnet_blocks6, subnet_view, vpc_view
-from .shapes import all_subnets, clean, keep, named, paged, tags_of
+from .shapes import all_subnets, keep, named, paged
 
 
 def _six(vpc: Any, member: str) -> list[str]:
@@ -139,49 +139,3 @@ def describe_egress_only(call: Call) -> dict[str, Any]:
     found = [table[key] for key in dict.fromkeys(ids) if key in table]
     shown = keep(call, found, {}, lambda gateway: backend.tags.get(gateway.id, {}))
     return paged(call, "EgressOnlyInternetGateways", shown, lambda gateway: egress_only_view(backend, gateway), 5, 255)
-
-
-_FLOW_LOG_FIELDS: dict[str, Any] = {
-    "deliver-log-status": lambda log: log.deliver_logs_status,
-    "log-destination-type": lambda log: log.log_destination_type,
-    "flow-log-id": lambda log: log.id,
-    "log-group-name": lambda log: log.log_group_name,
-    "resource-id": lambda log: log.resource_id,
-    "traffic-type": lambda log: log.traffic_type,
-}
-
-
-def _flow_log_view(backend: Any, log: Any) -> dict[str, Any]:
-    return clean(
-        {
-            "FlowLogId": log.id,
-            "FlowLogStatus": log.flow_log_status,
-            "ResourceId": log.resource_id,
-            "TrafficType": log.traffic_type,
-            "LogDestinationType": log.log_destination_type,
-            "LogDestination": log.log_destination or None,
-            "LogGroupName": log.log_group_name or None,
-            "LogFormat": log.log_format,
-            "DeliverLogsStatus": log.deliver_logs_status,
-            "DeliverLogsErrorMessage": log.deliver_logs_error_message,
-            "DeliverLogsPermissionArn": log.deliver_logs_permission_arn,
-            "MaxAggregationInterval": int(log.max_aggregation_interval) if log.max_aggregation_interval else None,
-            "CreationTime": log.creation_time,
-            "Tags": tags_of(backend, log.id),
-        }
-    )
-
-
-@instead("ec2", "DescribeFlowLogs")
-def describe_flow_logs(call: Call) -> dict[str, Any]:
-    """The flow logs of the caller's account and Region."""
-    backend = call.backend()
-    ids = call.params.get("FlowLogIds") or []
-    absent = [key for key in ids if key not in backend.flow_logs]
-    if absent:
-        listed = f"[TotalCount: {len(absent)}] {' '.join(absent)}"
-        raise Refusal("InvalidFlowLogId.NotFound", f"These flow log ids in the input list are not found: {listed}")
-    found = [backend.flow_logs[key] for key in dict.fromkeys(ids)] if ids else list(backend.flow_logs.values())
-    member = "Filter" if call.params.get("Filter") else "Filters"
-    shown = keep(call, found, _FLOW_LOG_FIELDS, lambda log: backend.tags.get(log.id, {}), member)
-    return paged(call, "FlowLogs", shown, lambda log: _flow_log_view(backend, log), 1, 1000)
