@@ -54,7 +54,7 @@ def site_packages(python: str | Path = PYTHON) -> Path:
 def files() -> set[str]:
     """The names of the files in the build tree."""
     found = (path.relative_to(TREE) for path in TREE.rglob("*") if path.is_file())
-    return {str(name) for name in found if name.parts[0] != ".git"}
+    return {str(name) for name in found if not {".git", "__pycache__"} & set(name.parts)}
 
 
 def tree(context: Context) -> None:
