@@ -248,7 +248,7 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
             warnings.append(
                 f"account {account}, Region {region}: no {', '.join(f'{file}.json' for file in missing)}; what they would tell is unknown"
             )
-    return Snapshot(files, tuple(warnings))
+    return Snapshot({place: sorted_items(place[2], items) for place, items in files.items()}, tuple(warnings))
 
 
 def _json_files(root: Path) -> list[Path]:
