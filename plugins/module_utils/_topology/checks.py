@@ -55,6 +55,8 @@ def _routes(work: Work) -> None:
             for route in routes.values():
                 taken[draft.name, table, route.to] = (route.path, "")
     for pair in work.pairs:
+        if _root_item(work, pair)["cidrs"].damaged():
+            continue
         for name, other in ((pair.requester, pair.accepter), (pair.accepter, pair.requester)):
             for table in pair.tables.get(name, ()):
                 for block in destinations(work.drafts[other], pair):
@@ -74,6 +76,11 @@ def _routes(work: Work) -> None:
                             f"table '{table}' of {name} has a route to {block} already ({path}), which {other} needs: take it out, "
                             "or use another table (`routes`)",
                         )
+
+
+def _root_item(work: Work, pair: PeeringSpec) -> Cursor:
+    index = _parts(pair.path)[1]
+    return next(item for item in work.root["peerings"].each() if item.path[1] == index)
 
 
 def _parts(shown: str) -> Key:
@@ -106,9 +113,8 @@ def _tag_texts(work: Work, tags: Cursor) -> None:
     for key, item in tags.items():
         prefix = next((prefix for prefix in _RESERVED if key.casefold().startswith(prefix)), "")
         if prefix:
-            work.faults.add(
-                item.path, f"tags beginning with {prefix} are {'AWS’s own' if prefix == 'aws:' else 'ours'}: choose another key"
-            )
+            owner = "AWS's own" if prefix == "aws:" else "ours"
+            work.faults.add(item.path, f"tags beginning with {prefix} are {owner}: choose another key")
         elif not (_TAG_TEXT.match(key) and _TAG_TEXT.match(str(item.value))):
             work.faults.add(item.path, "holds a character that AWS does not take in a tag: letters, digits, spaces and _.:/=+-@ are")
 

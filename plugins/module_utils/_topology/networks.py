@@ -66,7 +66,7 @@ def _account(work: Work, draft: Draft) -> None:
     key = ("vpcs", draft.name, "account") if "account" in draft.cursor else ("account",)
     draft.account = draft.cursor.text("account", "" if draft.kind == REMOTE else work.root.text("account"))
     accounts = work.root["accounts"]
-    if draft.account and not accounts.broken and draft.account not in accounts:
+    if draft.kind != REMOTE and draft.account and not accounts.broken and draft.account not in accounts:
         work.faults.add(key, f"no account is called '{draft.account}'{either(draft.account, accounts.names(), 'accounts has')}")
 
 
@@ -144,7 +144,7 @@ def subnets(work: Work, draft: Draft) -> None:
     sixes += [(name, IPv6Network((int(spec.ipv6[5:]) << 64, 64))) for name, spec in draft.subnets.items() if spec.ipv6.startswith("auto:")]
     for later, block, earlier, _ in clashes(sixes):
         shown = f"number {draft.subnets[later].ipv6[5:]}" if draft.subnets[later].ipv6.startswith("auto:") else str(block)
-        work.faults.add((*draft.path, "subnets", later, "ipv6"), f"{shown} overlaps the IPv6 block of subnet '{earlier}'")
+        work.faults.add(dict(wanted)[later].path, f"{shown} overlaps the IPv6 block of subnet '{earlier}'")
 
 
 def _zones(work: Work, draft: Draft, name: str, cursor: Cursor) -> list[tuple[str, Cursor]]:
@@ -154,6 +154,8 @@ def _zones(work: Work, draft: Draft, name: str, cursor: Cursor) -> list[tuple[st
     for zone in zones.each():
         if len(zone.value) > 1 and draft.region and not zone.value.startswith(draft.region):
             faults.add(zone.path, f"{zone.value} is not a zone of {draft.region}, where vpcs.{draft.name} is")
+    if zones.broken:
+        return []
     if not isinstance(zones.value, list):
         if isinstance(cidrs.value, list):
             faults.add(cidrs.path, "a list of CIDR blocks needs a list of zones: az: [a, b]")

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from .blocks import Block, inside, parse
 from .draft import ADOPTED, OURS, REMOTE, Draft, Work
-from .faults import Cursor, Key, either, join, show
+from .faults import Broken, Cursor, Key, either, join, show
 from .services import needs_dns
 from .tables import use
 from .types import PeeringSpec
@@ -25,7 +25,7 @@ class _Pair:
 def pairs(work: Work) -> None:
     """Fills ``work.pairs``. Hub, first of ``between`` and earlier in ``mesh`` request, unless only the other side is in our hands."""
     section = work.root["peerings"]
-    work.pairs_damaged |= section.damaged()
+    work.pairs_damaged |= section.broken or any(isinstance(item, Broken) for item in section.value or ())
     seen: dict[frozenset[str], str] = {}
     for item in section.each():
         told: set[Key] = set()
@@ -58,7 +58,7 @@ def _members(work: Work, item: Cursor) -> list[_Pair]:
     elif len(forms) != 1:
         said = f"says {join(forms)}" if forms else "says not whom it joins"
         work.faults.add(item.path, f"{said}: give one of `between`, `hub` with `spokes`, and `mesh`")
-    if len(forms) != 1 or item.damaged():
+    if len(forms) != 1 or any(item[key].damaged() for key in ("between", "hub", "spokes", "mesh")):
         work.pairs_damaged = True
         return []
     if forms == ["hub"]:

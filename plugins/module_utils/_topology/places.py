@@ -24,8 +24,11 @@ ALLOW = ("group", "subnet")
 EXPECT = ("instance", "subnet")
 
 
-def resolve(work: Work, item: Cursor, kinds: tuple[str, ...]) -> list[Place]:
-    """The places that a text stands for, several for a subnet in several zones; none, with a fault told, when there is no such place."""
+def resolve(work: Work, item: Cursor, kinds: tuple[str, ...], *, prefer: str = "") -> list[Place]:
+    """The places that a text stands for, several for a subnet in several zones; none, with a fault told, when there is no such place.
+
+    ``prefer``: the kind that wins where a name could be several, because no other would do there.
+    """
     text = item.value
     if not isinstance(text, str):
         return []
@@ -53,7 +56,7 @@ def resolve(work: Work, item: Cursor, kinds: tuple[str, ...]) -> list[Place]:
         work.faults.add(item.path, f"'{text}' needs the VPC too: {forced}:VPC.{name}")
         return []
     draft = work.find_vpc(vpc, item.path)
-    return _member(work, item, draft, member, (forced,) if forced else kinds) if draft is not None else []
+    return _member(work, item, draft, member, (forced,) if forced else kinds, prefer) if draft is not None else []
 
 
 def _bare(work: Work, item: Cursor, name: str, forced: str = "") -> list[Place]:
@@ -91,8 +94,9 @@ def _has(draft: Draft, kind: str, name: str) -> bool:
     return bool(draft.members(name)) if kind == "subnet" else name in draft.instances
 
 
-def _member(work: Work, item: Cursor, draft: Draft, name: str, kinds: tuple[str, ...]) -> list[Place]:
+def _member(work: Work, item: Cursor, draft: Draft, name: str, kinds: tuple[str, ...], prefer: str) -> list[Place]:
     found = [kind for kind in kinds if _has(draft, kind, name)]
+    found = [prefer] if prefer in found else found
     full = f"{draft.name}.{name}"
     if len(found) > 1:
         forms = join((f"{kind}:{full}" for kind in found), "or")

@@ -91,6 +91,8 @@ def _ports(item: Cursor, protocol: str, faults: Faults) -> list[Traffic]:
 def one_range(port: Cursor, faults: Faults) -> tuple[int | None, int | None] | None:
     """A port, a range or ``all`` as its two ends; None when it is faulty."""
     value = port.value
+    if port.broken:
+        return None
     if isinstance(value, bool):
         return (None, None) if value else None
     if isinstance(value, int):

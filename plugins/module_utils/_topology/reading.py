@@ -33,7 +33,7 @@ _OLD_BOOLEANS = frozenset(form for word in ("yes", "no", "on", "off") for form i
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TEMPLATE = re.compile(r"\{\{|\{%")
-_TEMPLATED = "holds a template: a topology file is read as it is; write the value, or give `topology` as a mapping, which Ansible templates"
+_AS_IT_IS = "a topology file is read as it is; write the value, or give `topology` as a mapping, which Ansible templates"
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ def _syntax(error: Any, name: str) -> Finding:
         problem = "a tab stands where only spaces may: indent with spaces"
     elif "mapping values are not allowed" in problem:
         problem = "a colon stands where no key can be: check the indentation, or put the text in quotes"
+    elif problem.startswith("expected <block end>"):
+        problem = "the indentation does not fit the lines above"
     elif "expected ',' or" in problem:
         problem = f"a bracket is not closed, or a comma is missing ({problem})"
     return Finding(name, f"is not valid YAML: {problem}", mark.line + 1 if mark else 0)
@@ -161,7 +163,7 @@ def _checked_text(text: str, path: Key, findings: list[Finding], line: int, *, f
         findings.append(Finding(show(path), "holds a NUL character", line))
         return BROKEN
     if file and _TEMPLATE.search(text) and not (path and path[-1] in _VERBATIM):
-        findings.append(Finding(show(path), _TEMPLATED, line))
+        findings.append(Finding(show(path), f"holds a template: {_AS_IT_IS}", line))
         return BROKEN
     return text
 
@@ -193,12 +195,14 @@ def _plain(text: str) -> tuple[Any, str]:
 
 @dataclass
 class _Frame:
-    """A mapping or list that is being read. ``key`` is the mapping's key whose value comes next; ``doubled`` when it was there already."""
+    """A mapping or list that is being read. ``key`` is the mapping's key whose value comes next; ``doubled`` when it was there
+    already; ``spoilt`` when what it holds cannot be known."""
 
     value: Any
     path: Key
     key: str | None = None
     doubled: bool = False
+    spoilt: bool = False
     lines: dict[str, int] = field(default_factory=dict)
 
 
@@ -222,7 +226,8 @@ class _Builder:
             if self._documents > 1:
                 raise TopologyError([Finding(self._name, "holds more than one document: keep one topology to a file", line)])
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            self._stack.pop()
+            if self._stack.pop().spoilt:
+                self._replace(BROKEN)
         elif kind in ("ScalarEvent", "MappingStartEvent", "SequenceStartEvent", "AliasEvent"):
             self._node(event, kind, line)
 
@@ -254,13 +259,14 @@ class _Builder:
         if kind != "ScalarEvent":
             # `name: {{ x }}` without quotes is, to YAML, a mapping whose key is a mapping.
             raise TopologyError(
-                [Finding(show(frame.path) or self._name, f"has a key that is not text; if this is a template, it {_TEMPLATED}", line)]
+                [Finding(show(frame.path) or self._name, f"has a key that is not text; if this is a template: {_AS_IT_IS}", line)]
             )
         key = str(event.value)
         if event.style in (None, ""):
             value, wrong = _plain(key)
             if key == "<<":
                 wrong = "merge keys are not read: write the values out"
+                frame.spoilt = True
             elif not wrong and not isinstance(value, str):
                 wrong = f"the key {key} must be text: put it in quotes" if key else "a key is missing before the colon"
             if wrong:
@@ -300,6 +306,15 @@ class _Builder:
             if not frame.doubled and frame.key is not None:
                 frame.value[frame.key] = value
             frame.key = None
+
+    def _replace(self, value: Any) -> None:
+        """Puts a value in the place of the one that has just ended."""
+        if not self._stack:
+            self._root = value
+        elif isinstance(self._stack[-1].value, list):
+            self._stack[-1].value[-1] = value
+        elif self._stack[-1].value:
+            self._stack[-1].value[list(self._stack[-1].value)[-1]] = value
 
     def _fault(self, path: Key, message: str, line: int) -> None:
         self._findings.append(Finding(show(path) or self._name, message, line))

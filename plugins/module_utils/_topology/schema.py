@@ -83,9 +83,7 @@ _CIDR = _text("a CIDR block such as 10.0.0.0/16 or 2001:db8::/32", f"{_ADDRESS}/
 _ZONE = _text("a zone: a letter such as a, or a name such as us-east-1a", "([a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+(-[a-z]+-[0-9]+)?[a-z])")
 _ACCOUNT = _text('a 12-digit account id in quotes, such as "012345670123"', "[0-9]{12}")
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
-_DESCRIPTION = _text(
-    "a description: at most 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*", "[A-Za-z0-9 ._:/()#,@\\[\\]+=&;{}!$*-]{1,255}"
-)
+_DESCRIPTION = _text("at most 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*", "[A-Za-z0-9 ._:/()#,@\\[\\]+=&;{}!$*-]{1,255}")
 _PLACE = _text("a place such as marketing.web, marketing or 10.0.0.0/16")
 _PORT: Schema = {
     "title": 'a port (443), or a range in quotes ("8000-8010")',

@@ -84,7 +84,7 @@ def _declare(work: Work, draft: Draft, name: str, cursor: Cursor) -> None:
 
 
 def use(work: Work, draft: Draft, table: str, where: Key, *, declare: bool = False) -> str:
-    """A table by its name, declared by being used: found by id or Name tag in an adopted VPC, made in one of ours. Empty when it cannot be."""
+    """A table by its name, declared by its use: found by id or Name tag in an adopted VPC, made in one of ours. Empty when it cannot be."""
     if table in draft.table_refs:
         return table
     if draft.kind == OURS and not declare and table == "main":

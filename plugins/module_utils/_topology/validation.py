@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -50,16 +51,17 @@ def check(data: Any, faults: Faults) -> Cursor:
     """Tells every fault against the schema; returns a copy of the document in which what is faulty is BROKEN."""
     broken: list[Key] = []
     dropped: list[Key] = []
-    for error in _validator().iter_errors(data):
-        if isinstance(error.instance, Broken):
-            continue
+    errors = [error for error in _validator().iter_errors(data) if not isinstance(error.instance, Broken)]
+    for error in sorted(errors, key=lambda error: _position(data, error.absolute_path)):
         path: Key = tuple(error.absolute_path)
-        for where, message, fate in _say(error, path):
+        for where, message, fate, meant in _say(error, path):
             faults.add(where, message)
             if fate == "drop":
                 dropped.append(where)
-            elif where:
-                broken.append(path if fate == "whole" else where)
+                # What a misspelled key holds was meant for its neighbour: then that one is there, and not understood.
+                broken.extend([(*path, meant)] if meant and meant not in error.instance else [])
+            elif fate == "break":
+                broken.append(where)
     copied = _copy(data)
     for where in dropped:
         _put(copied, where, drop=True)
@@ -81,8 +83,17 @@ def _validator() -> Any:
     return extend(plain, type_checker=types)(SCHEMA)
 
 
-def _say(error: Any, path: Key) -> Iterator[tuple[Key, str, str]]:
-    """Path, message, and what becomes of the value: ``break`` it, ``drop`` it, or break the ``whole`` around it."""
+def _position(data: Any, path: Iterable[str | int]) -> list[int]:
+    """Where a path stands in the document, for an order that does not depend on jsonschema's."""
+    found = []
+    for part in path:
+        found.append(part if isinstance(part, int) else list(data).index(part))
+        data = data[part]
+    return found
+
+
+def _say(error: Any, path: Key) -> Iterator[tuple[Key, str, str, str]]:
+    """Path, message, what becomes of the value (``break`` it, ``drop`` it, or nothing), and for an unknown key the one that was meant."""
     schema: dict[str, Any] = error.schema
     title = schema.get("title", "something else")
     value = error.instance
@@ -90,51 +101,52 @@ def _say(error: Any, path: Key) -> Iterator[tuple[Key, str, str]]:
     if kind == "additionalProperties":
         known = list(schema["properties"])
         for key in value:
-            if key not in schema["properties"]:
-                yield (*path, key), _unknown(key, known), "drop"
+            if key not in known:
+                meant = _meant(key, known)
+                hint = _ADVICE.get(key) or (f"did you mean '{meant}'?" if meant else "known here: " + ", ".join(known))
+                yield (*path, key), f"unknown key; {hint}", "drop", meant
     elif kind == "required":
-        # jsonschema tells one error for each key that is missing, in the order of the schema.
-        missing = next(key for key in error.validator_value if f"{key!r} is a required" in error.message)
-        wanted = schema["properties"][missing]
-        wanted = SCHEMA["$defs"][wanted["$ref"].rsplit("/", 1)[1]] if "$ref" in wanted else wanted
-        if not path:
-            yield (missing,), f"is missing: must be {wanted['title']}", "note"
-        else:
-            yield path, f"`{missing}` is missing: must be {wanted['title']}", "break"
+        known = list(schema["properties"])
+        meant_keys = {_meant(key, known) for key in value if key not in known}
+        for key in error.validator_value:
+            if key not in value and key not in meant_keys:
+                wanted = schema["properties"][key]
+                wanted = SCHEMA["$defs"][wanted["$ref"].rsplit("/", 1)[1]] if "$ref" in wanted else wanted
+                message = f"is missing: it must be {wanted['title']}"
+                yield (path, f"`{key}` {message}", "break", "") if path else ((key,), message, "", "")
     elif "propertyNames" in error.absolute_schema_path and isinstance(value, str):
-        yield (*path, value), f"{value!r} is not {title}", "break"
-    elif kind == "enum":
-        yield (
-            path,
-            f"must be {title}, not {describe(value)}{nearest(value, error.validator_value) if isinstance(value, str) else ''}",
-            "break",
-        )
-    elif kind == "uniqueItems":
-        double = next((item for index, item in enumerate(value) if item in value[:index]), None)
-        yield path, f"holds {describe(double)} twice", "break"
-    elif kind in ("minItems", "minProperties", "minLength") and not value:
-        yield path, f"is empty: must be {title}", "break"
-    elif kind in ("maxItems", "minItems"):
-        yield path, f"must be {title}, not a list of {len(value)}", "break"
-    elif kind == "maxLength":
-        yield path, f"must be {title}, not one of {len(value)} characters", "break"
+        yield (*path, value), f"{value!r} is not {title}", "break", ""
     else:
-        yield path, f"must be {title}, not {describe(value)}{_advice(title, value)}", "break"
+        yield path, _value_fault(kind, title, value, error.validator_value), "break", ""
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    if key in _ADVICE:
-        return f"unknown key; {_ADVICE[key]}"
+def _value_fault(kind: str, title: str, value: Any, wanted: Any) -> str:
+    if kind == "enum":
+        return f"must be {title}, not {describe(value)}{nearest(value, wanted) if isinstance(value, str) else ''}"
+    if kind == "uniqueItems":
+        return f"holds {describe(next((item for index, item in enumerate(value) if item in value[:index]), None))} twice"
+    if kind in ("minItems", "minProperties", "minLength") and not value:
+        return f"is empty: it must be {title}"
+    if kind in ("maxItems", "minItems"):
+        return f"must be {title}, not a list of {len(value)}"
+    if kind == "maxLength":
+        return f"must be {title}, not one of {len(value)} characters"
+    return f"must be {title}, not {describe(value)}{_advice(title, value)}"
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """The known key that an unknown one was probably meant to be, or an empty string."""
     hint = _HINTS.get(key, "")
     if hint in known:
-        return f"unknown key; did you mean '{hint}'?"
-    return f"unknown key{nearest(key, known) or '; known here: ' + ', '.join(known)}"
+        return hint
+    found = difflib.get_close_matches(key, known, n=1)
+    return found[0] if found and key not in _ADVICE else ""
 
 
 def _advice(title: str, value: Any) -> str:
     if "account id in quotes" in title and isinstance(value, int):
         return ": a number loses its leading zeros"
-    if isinstance(value, str) and re.match(r"[0-9]{1,3}(\.[0-9]{1,3}){3}\Z", value) and "CIDR" in title:
+    if isinstance(value, str) and re.match(r"[0-9]{1,3}(\.[0-9]{1,3}){3}\Z", value) and title.startswith("a CIDR"):
         return f"; a single address is {value}/32"
     return ""
 
@@ -167,7 +179,7 @@ def _put(root: Any, path: Key, *, drop: bool) -> None:
             root = root[part]
         except (KeyError, IndexError, TypeError):
             return  # something around it is broken already
-    if isinstance(root, (dict, list)) and (isinstance(root, list) or path[-1] in root):
+    if isinstance(root, (dict, list)) and not (drop and path[-1] not in root):
         if drop and isinstance(root, dict):
             del root[path[-1]]
         else:

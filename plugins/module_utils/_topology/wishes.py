@@ -34,7 +34,7 @@ def _shown(item: Cursor) -> str:
 def _groups(work: Work, wish: Cursor) -> list[Place]:
     """The groups that a ``to`` means; only a group can be opened."""
     found: list[Place] = []
-    for place in resolve(work, wish, ALLOW):
+    for place in resolve(work, wish, ALLOW, prefer="group"):
         draft = work.drafts.get(place.vpc)
         if place.kind == "group":
             found.append(place)
