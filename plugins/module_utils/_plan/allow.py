@@ -77,9 +77,15 @@ def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, s
         return [{"prefix_list": Ref(prefix_list_name(place.name, mine.account, mine.region))}]
     vpc = ctx.topology.vpcs[place.vpc]
     near = place.vpc == asker or (ctx.region(vpc) == ctx.region(mine) and spec is not None and will_be_active(ctx, spec))
-    if place.kind == "group" and near and not vpc.remote:
+    if place.kind == "group" and (vpc.remote or near):
         across = {"source_account": ctx.account(vpc)} if ctx.account(vpc) != ctx.account(mine) else {}
-        return [{"source_group": Ref(f"vpcs.{place.vpc}.security_groups.{place.name}"), **across}]
+        if not vpc.remote:
+            return [{"source_group": Ref(f"vpcs.{place.vpc}.security_groups.{place.name}"), **across}]
+        if ctx.region(vpc) == ctx.region(mine) and (theirs := vpc.security_groups[place.name].ref).startswith("sg-"):
+            if near:
+                return [{"source_group": theirs, **across}]
+            ctx.warnings.append(f"{asker}: the rule for {place} ({theirs}) can be made once the connection is active; run again then")
+            return []
     both = ctx.ipv6_cidrs(place.vpc) and ctx.ipv6_cidrs(asker)
     blocks = _blocks(ctx, place, spec, with_six=bool(both))
     return [{"cidr": block} for block in blocks if not (six and not _is_six(block))]

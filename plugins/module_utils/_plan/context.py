@@ -32,6 +32,11 @@ class Context:
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @cached_property
+    def vpcs(self) -> Mapping[str, VpcSpec]:
+        """The VPCs for which we hold credentials."""
+        return {name: vpc for name, vpc in self.topology.vpcs.items() if not vpc.remote}
+
     def register(self, name: str, identifier: str) -> None:
         """Let later kinds find this resource by name, and its name by id."""
         self.ids[name] = identifier

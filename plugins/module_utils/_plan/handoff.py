@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from .._model.network import Network, Peering
+from .._model.network import PLANNED, Network, Peering
 from .._topology.types import PeeringSpec, Topology
 from .actions import Plan
 from .allow import connection as peering_of
@@ -32,11 +32,12 @@ def _entry(ctx: Context, spec: PeeringSpec, now: datetime) -> dict[str, Any]:
     mine = spec.accepter if theirs == spec.requester else spec.requester
     vpc = ctx.topology.vpcs[theirs]
     connection = ctx.connection(spec)
-    live = connection if connection is not None and connection.live else None
+    # What is only planned has no id that the other owner could use.
+    live = connection if connection is not None and connection.live and not connection.id.startswith(PLANNED) else None
     entry: dict[str, Any] = {
         "peering": spec.name,
         "id": live.id if live else None,
-        "status": connection.status if connection else "none",
+        "status": live.status if live else "planned" if connection and connection.live else connection.status if connection else "none",
         "owner": ctx.account(vpc),
         "region": ctx.region(vpc),
         "vpc": ctx.vpc_id(theirs),
@@ -56,7 +57,7 @@ def _steps(ctx: Context, spec: PeeringSpec, live: Peering | None, mine: str, the
     if live is None and (spec.accept_only or spec.requester == theirs):
         yield (
             f"request the connection: aws ec2 create-vpc-peering-connection --region {region} --vpc-id {ctx.vpc_id(theirs)}"
-            f" --peer-vpc-id {ctx.vpc_id(mine) or 'OUR-VPC'} --peer-owner-id {ctx.account(our)} --peer-region {ctx.region(our)}"
+            f" --peer-vpc-id {_real(ctx.vpc_id(mine)) or 'OUR-VPC'} --peer-owner-id {ctx.account(our)} --peer-region {ctx.region(our)}"
         )
     elif live is None:
         yield "nothing yet: our request is still to be made"
@@ -64,6 +65,7 @@ def _steps(ctx: Context, spec: PeeringSpec, live: Peering | None, mine: str, the
         yield f"accept it: aws ec2 accept-vpc-peering-connection --region {region} --vpc-peering-connection-id {name}"
     for block in destinations(ctx, spec, theirs, mine):
         value = ctx.ids.get(str(block), str(block))
+        value = value if not value.startswith(PLANNED) else f"our block {block}"
         yield f"route {value} to {name} in every route table of {ctx.vpc_id(theirs)} that needs it"
     if spec.dns:
         yield f"turn on DNS resolution for your side of {name} (once it is active)"
@@ -74,3 +76,7 @@ def _steps(ctx: Context, spec: PeeringSpec, live: Peering | None, mine: str, the
                 yield f"let {rule} in from {allow.source} to {allow.target}"
             else:
                 yield f"let {rule} out to {allow.target}, where your groups restrict egress"
+
+
+def _real(identifier: str) -> str:
+    return "" if identifier.startswith(PLANNED) else identifier

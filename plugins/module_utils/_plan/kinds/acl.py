@@ -27,7 +27,7 @@ class AclKind(TaggedKind):
     fixed = frozenset({"vpc"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.network_acls.items():
                 full = f"vpcs.{vpc_name}.network_acls.{name}"
                 entries = [_json(_entry(item, egress=False)) for item in spec.inbound] + [
@@ -112,7 +112,7 @@ class AclAssociationKind(Kind):
     name = "acl_association"
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.network_acls.items():
                 for subnet in spec.subnets:
                     base = f"vpcs.{vpc_name}"
@@ -174,14 +174,17 @@ def _entry(spec: AclEntrySpec, *, egress: bool) -> AclEntry:
 
 
 def _json(entry: AclEntry) -> dict[str, Any]:
+    # "All" has two spellings in each family: one is kept here, and AWS is told the other, which it insists on.
+    all_ports = entry.from_port is None or (entry.from_port, entry.to_port) == (0, 65535)
+    icmp = list(entry.icmp or (-1, -1)) if entry.protocol in ("icmp", "icmpv6") else None
     return {
         "number": entry.number,
         "egress": entry.egress,
         "allow": entry.allow,
         "protocol": entry.protocol,
         "cidr": entry.cidr,
-        "ports": None if entry.from_port is None else [entry.from_port, entry.to_port],
-        "icmp": list(entry.icmp) if entry.icmp else None,
+        "ports": None if all_ports else [entry.from_port, entry.to_port],
+        "icmp": icmp,
     }
 
 
@@ -207,8 +210,9 @@ def _request(entry: Mapping[str, Any]) -> dict[str, Any]:
         "Protocol": NUMBERS.get(entry["protocol"], entry["protocol"]),
         "Ipv6CidrBlock" if ":" in entry["cidr"] else "CidrBlock": entry["cidr"],
     }
-    if entry["ports"]:
-        request["PortRange"] = {"From": entry["ports"][0], "To": entry["ports"][1]}
+    if entry["protocol"] in ("tcp", "udp"):
+        low, high = entry["ports"] or (0, 65535)
+        request["PortRange"] = {"From": low, "To": high}
     if entry["icmp"]:
         request["IcmpTypeCode"] = {"Type": entry["icmp"][0], "Code": entry["icmp"][1]}
     return request

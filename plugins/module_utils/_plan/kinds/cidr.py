@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ class CidrKind(Kind):
     name = "cidr"
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, spec in ctx.topology.vpcs.items():
+        for name, spec in ctx.vpcs.items():
             if not spec.ours:
                 continue
             vpc, where = Ref(f"vpcs.{name}"), (ctx.account(spec), spec.region)
@@ -33,7 +34,7 @@ class CidrKind(Kind):
                 yield Wanted(self.name, key, *where, {"vpc": vpc, "cidr": spec.ipv6}, path=f"{spec.path}.ipv6")
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        for name, spec in ctx.topology.vpcs.items():
+        for name, spec in ctx.vpcs.items():
             vpc = ctx.network.vpcs.get(ctx.ids.get(f"vpcs.{name}", ""))
             if vpc is None or not spec.ours:
                 continue
@@ -47,7 +48,11 @@ class CidrKind(Kind):
         (action,) = actions
         after = action.after or {}
         cidr = str(after["cidr"])
-        request = {"AmazonProvidedIpv6CidrBlock": True} if cidr == "amazon" else {"Ipv6CidrBlock" if ":" in cidr else "CidrBlock": cidr}
+        request: dict[str, Any] = (
+            {"AmazonProvidedIpv6CidrBlock": True} if cidr == "amazon" else {"Ipv6CidrBlock" if ":" in cidr else "CidrBlock": cidr}
+        )
+        if "Ipv6CidrBlock" in request:
+            request["Ipv6Pool"] = self._pool(run, action, cidr)
         run.call(action, "ec2:AssociateVpcCidrBlock", VpcId=after["vpc"], **request)
 
         def associated() -> str:
@@ -59,6 +64,18 @@ class CidrKind(Kind):
             return ""
 
         return [str(run.until(action, f"{cidr} is associated", associated))]
+
+    def _pool(self, run: Run, action: Action, cidr: str) -> str:
+        """The account's own pool that holds a block: AWS takes a block by name only out of a pool.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateVpcCidrBlock.html
+        """
+        block = ipaddress.IPv6Network(cidr)
+        for pool in run.pages(action, "ec2:DescribeIpv6Pools"):
+            if any(block.subnet_of(ipaddress.IPv6Network(item["Cidr"])) for item in pool.get("PoolCidrBlocks", ())):
+                return str(pool["PoolId"])
+        error = {"Code": "InvalidParameterValue", "Message": f"none of the account's IPv6 pools holds {cidr}: bring the block to AWS first"}
+        raise run.refused(action, "ec2:DescribeIpv6Pools", error)
 
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:

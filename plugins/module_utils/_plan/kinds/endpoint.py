@@ -22,7 +22,7 @@ class EndpointKind(TaggedKind):
     fixed = frozenset({"vpc", "service", "type"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             base = f"vpcs.{vpc_name}"
             for name, spec in vpc.endpoints.items():
                 full = f"{base}.endpoints.{name}"

@@ -21,7 +21,7 @@ class FlowLogKind(TaggedKind):
     fixed = frozenset({"vpc", "traffic", "to", "role"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, vpc in ctx.topology.vpcs.items():
+        for name, vpc in ctx.vpcs.items():
             if (spec := vpc.flow_logs) and not vpc.remote:
                 full = f"vpcs.{name}.flow_logs"
                 attrs: dict[str, Any] = {"vpc": ctx.vpc_ref(name), "traffic": spec.traffic, "to": spec.to}

@@ -20,7 +20,7 @@ class InternetGatewayKind(TaggedKind):
     name = "internet_gateway"
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, vpc in ctx.topology.vpcs.items():
+        for name, vpc in ctx.vpcs.items():
             if vpc.internet_gateway and not vpc.remote:
                 full = f"vpcs.{name}.internet_gateway"
                 attrs = {"vpc": ctx.vpc_ref(name), "tags": ctx.tags(full, name, vpc)}
@@ -74,7 +74,7 @@ class EgressOnlyGatewayKind(TaggedKind):
     fixed = frozenset({"vpc"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, vpc in ctx.topology.vpcs.items():
+        for name, vpc in ctx.vpcs.items():
             if vpc.egress_only_gateway and not vpc.remote:
                 full = f"vpcs.{name}.egress_only_gateway"
                 attrs = {"vpc": ctx.vpc_ref(name), "tags": ctx.tags(full, name, vpc)}
@@ -109,7 +109,7 @@ class AddressKind(TaggedKind):
     name = "address"
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, vpc in ctx.topology.vpcs.items():
+        for name, vpc in ctx.vpcs.items():
             for subnet in vpc.nat_subnets:
                 full = f"vpcs.{name}.addresses.{subnet}"
                 needs = (f"vpcs.{name}.internet_gateway",) if vpc.internet_gateway else ()
@@ -158,7 +158,7 @@ class NatGatewayKind(TaggedKind):
     fixed = frozenset({"subnet"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, vpc in ctx.topology.vpcs.items():
+        for name, vpc in ctx.vpcs.items():
             for subnet in vpc.nat_subnets:
                 full = f"vpcs.{name}.nat_gateways.{subnet}"
                 attrs = {

@@ -25,13 +25,13 @@ class GroupKind(TaggedKind):
 
     def register(self, ctx: Context) -> None:
         super().register(ctx)
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.security_groups.items():
                 if spec.ref and (group := ctx.group(vpc_name, spec.ref)):
                     ctx.register(f"vpcs.{vpc_name}.security_groups.{name}", group.id)
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.security_groups.items():
                 if spec.ref or vpc.remote:
                     continue

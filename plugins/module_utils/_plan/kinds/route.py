@@ -45,7 +45,7 @@ class RouteKind(Kind):
         for spec in ctx.topology.peerings:
             if will_stand(ctx, spec):
                 yield from self._peering(ctx, spec)
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for table_name, table in vpc.route_tables.items():
                 for route in table.routes:
                     yield self._declared(ctx, vpc_name, vpc, table_name, route)

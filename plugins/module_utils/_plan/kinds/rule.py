@@ -35,7 +35,7 @@ class RuleKind(Kind):
                 yield wanted
 
     def _all(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.security_groups.items():
                 group = f"vpcs.{vpc_name}.security_groups.{name}"
                 for egress, label, rules in ((False, "ingress", spec.rules), (True, "egress", spec.egress or ())):

@@ -27,7 +27,7 @@ class SubnetKind(TaggedKind):
                 ctx.register(f"{found.name}.ipv6", ctx.network.subnets[found.id].ipv6_cidr)
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.subnets.items():
                 full = f"vpcs.{vpc_name}.subnets.{name}"
                 attrs: dict[str, Any] = {"vpc": ctx.vpc_ref(vpc_name), "cidr": spec.cidr, "map_public_ip": spec.public}

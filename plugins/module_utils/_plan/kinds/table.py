@@ -21,13 +21,13 @@ class TableKind(TaggedKind):
 
     def register(self, ctx: Context) -> None:
         super().register(ctx)
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.route_tables.items():
                 if spec.ref and (table := ctx.table(vpc_name, spec.ref)):
                     ctx.register(f"vpcs.{vpc_name}.route_tables.{name}", table.id)
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.route_tables.items():
                 if spec.ref or vpc.remote:
                     continue
@@ -78,7 +78,7 @@ class AssociationKind(Kind):
     name = "association"
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for vpc_name, vpc in ctx.topology.vpcs.items():
+        for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.subnets.items():
                 if spec.table:
                     base = f"vpcs.{vpc_name}"

@@ -27,7 +27,7 @@ class VpcKind(Kind):
     fixed = frozenset({"cidr"})
 
     def register(self, ctx: Context) -> None:
-        for name, spec in ctx.topology.vpcs.items():
+        for name, spec in ctx.vpcs.items():
             if spec.remote:
                 continue
             where = (ctx.account(spec), spec.region)
@@ -47,7 +47,7 @@ class VpcKind(Kind):
                 ctx.register(ipv6_name(name), found[0].ipv6_cidrs[0])
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
-        for name, spec in ctx.topology.vpcs.items():
+        for name, spec in ctx.vpcs.items():
             if not spec.ours:
                 continue
             attrs: dict[str, Any] = {"cidr": spec.cidrs[0], "tags": ctx.tags(f"vpcs.{name}", name, extra=spec.tags)}
