@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -21,9 +22,6 @@ NEWER = "3.13"
 """The other Python on which the unit tests run, with the newest ansible-core that requirements.txt has for it."""
 PACKAGE = "ansible_collections.cloudnet.vpc"
 AMAZON = BUILD / "tree" / "ansible_collections" / "amazon"
-
-# ansible-test downloads this script otherwise; the name holds the version that it asks for, its content is our business.
-PIP_BOOTSTRAP = HOME / ".ansible" / "test" / "cache" / "get_pip_24_2.py"
 
 
 @dataclass(frozen=True)
@@ -107,8 +105,11 @@ def sanity(context: Context) -> None:
     ignored = sorted(path.name for path in (TREE / "tests" / "sanity").glob("ignore*.txt"))
     if ignored:
         raise GateFailed(f"there are ignore lines: {', '.join(ignored)}")
-    PIP_BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
-    PIP_BOOTSTRAP.write_text("import ensurepip\nensurepip.bootstrap()\n")
+    # ansible-test downloads this script otherwise; its name holds the version of pip that it asks for, its content is our business.
+    asked = re.search(r"\bpip='([\d.]+)'", (site_packages() / "ansible_test" / "_internal" / "python_requirements.py").read_text())
+    script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{(asked[1] if asked else '24.2').replace('.', '_')}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text("import ensurepip\nensurepip.bootstrap()\n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     context.run(
         BIN / "ansible-test", "sanity", "--local", "--python", version, "--color", "no",
