@@ -45,8 +45,8 @@ options:
     type: str
   state:
     description:
-      - V(started) makes sure that the lab runs. One that runs already is found, and given the O(accounts) and settings that it lacks.
-      - V(reset) empties a lab that runs, on the same port and with the same accounts and keys, and starts one that does not.
+      - V(started) makes sure that the lab runs. One that runs already is found, and given the accounts and settings that it lacks.
+      - V(reset) empties a lab that runs, on the same port and with the same accounts and keys, and starts one otherwise.
       - V(stopped) ends it.
     type: str
     choices: [started, stopped, reset]
@@ -60,7 +60,7 @@ options:
     elements: str
   topology_accounts:
     description:
-      - The C(accounts) of a topology. Every account, role and profile that they name is made, so that the topology runs on the lab as it is.
+      - The C(accounts) of a topology. Every account, role and profile that they name is made, so that the topology runs on the lab.
       - Each entry has C(profile), C(role_arn), C(account_id), or several of them. RV(topology_accounts) says what became of each.
     type: dict
   region:

@@ -15,10 +15,11 @@ from .accounts import DEFAULT_ACCOUNTS, Accounts, read_accounts
 from .calls import Call
 from .counting import Counts
 from .emulator import Emulator
-from .faults import Faults, Unsettled, read_fault
+from .faults import Faults, read_fault
 from .identity import Credentials
 from .pacing import Buckets
 from .quotas import DEFAULT_QUOTAS, check_quotas
+from .unsettled import Unsettled
 from .wire import Arrival, parse_reply, reencode, service_model
 
 LOG = logging.getLogger("cloudnet.lab")

@@ -131,11 +131,11 @@ def stop(name: str | None = None) -> Found:
             forget(folder)
             return Found(chosen, False, None, messages=(f"lab {chosen} had ended already: {why}",))
         with contextlib.suppress(LabError):
-            LabControl(record.url, record.token, timeout=5).stop()
+            LabControl(record.url, record.token, timeout=3).stop()
         for final in (None, signal.SIGTERM, signal.SIGKILL):
             if final is not None:
                 _signal(record, final)
-            if _ended(record, 5.0):
+            if _ended(record, 3.0):
                 break
         else:
             raise LabError(f"lab {chosen}: process {record.pid} does not end; see {record.log_file}")

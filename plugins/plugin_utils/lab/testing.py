@@ -34,6 +34,10 @@ class RunningLab:
     def _write_config(self) -> None:
         self.config_file.write_text(self.lab.accounts.config_text(self.url, self.lab.options.region))
 
+    @property
+    def lab_port(self) -> int:
+        return self._server.port
+
     def __enter__(self) -> RunningLab:
         return self
 
