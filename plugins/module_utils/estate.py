@@ -58,13 +58,17 @@ COLLECTIONS = {
 
 @dataclass(frozen=True)
 class Options:
-    """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name."""
+    """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name.
+
+    ``kinds``: only actions of these kinds, for modules that concern those alone; None for all.
+    """
 
     absent: bool = False
     through: str = "all"
     approved: Mapping[str, Any] | str | None = None
     check: bool = False
     narrow: bool = False
+    kinds: frozenset[str] | None = None
     progress: Callable[[Progress], None] = lambda _: None
 
 
@@ -115,7 +119,8 @@ class Estate:
 
     def plan(self, network: Network, options: Options) -> Plan:
         """What would be done. Raises PreflightError."""
-        return make_plan(self.topology, network, self.accounts, absent=options.absent, through=options.through, narrow=options.narrow)
+        plan = make_plan(self.topology, network, self.accounts, absent=options.absent, through=options.through, narrow=options.narrow)
+        return plan if options.kinds is None else only(plan, options.kinds)
 
     def converge(self, options: Options) -> Result:
         """Take the accounts to the topology, or only say what that takes (``options.check``).
@@ -197,6 +202,13 @@ class Estate:
     def _result(self, plan: Plan, network: Network, snapshot: Snapshot, ids: Mapping[str, str], warnings: list[str]) -> Result:
         papers = handoff(self.topology, network, replace(plan, ids=ids), self.accounts, datetime.now(UTC))
         return Result(plan, network, snapshot, ids, self.identities, papers, tuple(dict.fromkeys(warnings)), dict(self.client.calls))
+
+
+def only(plan: Plan, kinds: frozenset[str]) -> Plan:
+    """A plan's actions of some kinds."""
+    kept = [action for action in plan if action.kind in kinds]
+    keys = {action.key for action in kept}
+    return replace(plan, actions=tuple(replace(action, needs=action.needs & keys) for action in kept))
 
 
 def lowest(quotas: Mapping[tuple[str, str], Quotas]) -> dict[str, int] | None:
