@@ -68,7 +68,8 @@ def open_requests(lab: Lab, account: str, region: str) -> list[Peering]:
 
 def visible_peerings(call: Call) -> dict[str, Peering]:
     """The connections that the caller sees, by id; what time took out of sight leaves the emulator's table too."""
-    table = call.backend().vpc_pcxs
+    backend = call.backend()
+    table = backend.vpc_pcxs
     found: dict[str, Peering] = {}
     for key, item in list(table.items()):
         if not isinstance(item, Peering):
@@ -77,6 +78,7 @@ def visible_peerings(call: Call) -> dict[str, Peering]:
             found[key] = item
         elif item.code in DEAD and not any(item.visible(side.account, side.region) for side in (item.requester, item.accepter)):
             del table[key]
+            backend.tags.pop(key, None)
     return found
 
 

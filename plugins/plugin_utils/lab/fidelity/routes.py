@@ -11,17 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-try:
-    from moto.ec2.models.route_tables import Route as Route
-except ImportError:  # the lab's start says what to install; nothing here runs without it
-    Route = None
-
 from ..calls import Call, Refusal, instead
 from .cidr_rules import Network, check_routable, parse, within
 from .emulated import networks4, networks6, subnet_blocks6, subnets_of
 from .prefix_lists import AWS_WEIGHTS, find_list
 from .route_targets import MIDDLEBOX, TARGETS, Target, find_target
 from .shapes import find_vpc, invalid, missing
+
+# The emulator's own class, untyped here; the lab's start says what to install where it is absent.
+Route: Any = None
+try:
+    from moto.ec2.models.route_tables import Route as _Route
+except ImportError:
+    pass
+else:
+    Route = _Route
 
 _DESTINATIONS = {"DestinationCidrBlock": 4, "DestinationIpv6CidrBlock": 6, "DestinationPrefixListId": 0}
 _MEMBERS = (
@@ -140,7 +144,7 @@ def _weights(table: Any) -> dict[int, int]:
 def _check_quota(call: Call, table: Any, destination: Destination) -> None:
     """AWS: "This quota is enforced separately for IPv4 and IPv6 routes" (amazon-vpc-limits.html)."""
     if destination.block is not None:
-        family, more = destination.block.version, 1
+        family, more = int(destination.block.version), 1
     else:
         family, more = _weight(destination.prefix_list)
     quota = call.lab.quotas["routes_per_table"]

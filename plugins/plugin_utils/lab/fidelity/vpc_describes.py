@@ -132,7 +132,7 @@ def describe_internet_gateways(call: Call) -> dict[str, Any]:
 
 @instead("ec2", "DescribeEgressOnlyInternetGateways")
 def describe_egress_only(call: Call) -> dict[str, Any]:
-    """The egress-only internet gateways; by tag, or by id, of which unknown ones are left out as AWS does."""
+    """The egress-only internet gateways; by tag, or by id (unknown ids are left out: the action's page names no error)."""
     backend = call.backend()
     table = backend.egress_only_internet_gateways
     ids = call.params.get("EgressOnlyInternetGatewayIds") or list(table)

@@ -49,12 +49,14 @@ def test_restricted_associations(primary: str, block: str, bad: bool) -> None:
 
 
 def test_ten_slash_fifteen_counts_wherever_it_is() -> None:
-    """"If any of the CIDR blocks associated with the VPC are from the 10.0.0.0/15 range", not only the primary."""
+    """ "If any of the CIDR blocks associated with the VPC are from the 10.0.0.0/15 range", not only the primary."""
     primary = IPv4Network("10.9.0.0/16")
     assert cidr_rules.restricted(IPv4Network("10.0.0.0/16"), primary, [primary, IPv4Network("10.1.0.0/24")]) is True
 
 
-@pytest.mark.parametrize("block", ["10.0.0.0/15", "10.0.0.0/29", "127.0.0.0/16", "169.254.0.0/16", "0.0.0.0/16", "224.0.0.0/16", "240.1.0.0/16"])
+@pytest.mark.parametrize(
+    "block", ["10.0.0.0/15", "10.0.0.0/29", "127.0.0.0/16", "169.254.0.0/16", "0.0.0.0/16", "224.0.0.0/16", "240.1.0.0/16"]
+)
 def test_blocks_of_no_vpc(block: str) -> None:
     with pytest.raises(Refusal) as caught:
         cidr_rules.check_vpc_block(IPv4Network(block))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import A, AWAY, B, join, make_vpc, refused, request, state
+from vpc_helpers import AWAY, A, B, join, make_vpc, refused, request, state
 
 
 def _blocks(vpc: Any) -> list[str]:
@@ -17,7 +17,9 @@ def _blocks(vpc: Any) -> list[str]:
 
 def test_a_new_vpc(lab: Any) -> None:
     client = lab.client("ec2")
-    made = client.create_vpc(CidrBlock="100.68.0.18/18", TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "x"}]}])["Vpc"]
+    made = client.create_vpc(
+        CidrBlock="100.68.0.18/18", TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "x"}]}]
+    )["Vpc"]
     assert made["CidrBlock"] == "100.68.0.0/18" and made["State"] == "pending" and made["Tags"] == [{"Key": "Name", "Value": "x"}]
     shown = client.describe_vpcs(VpcIds=[made["VpcId"]])["Vpcs"][0]
     assert shown["State"] == "available" and shown["CidrBlockAssociationSet"][0]["CidrBlockState"] == {"State": "associated"}

@@ -42,7 +42,16 @@ def _hold(vpc: Vpc, what: str) -> Any:
 
 @pytest.mark.parametrize(
     "what",
-    ["subnet", "internet gateway", "egress-only gateway", "route table", "security group", "network ACL", "gateway endpoint", "vpn gateway"],
+    [
+        "subnet",
+        "internet gateway",
+        "egress-only gateway",
+        "route table",
+        "security group",
+        "network ACL",
+        "gateway endpoint",
+        "vpn gateway",
+    ],
 )
 def test_a_vpc_must_be_empty(lab: Any, what: str) -> None:
     vpc = make_vpc(lab)

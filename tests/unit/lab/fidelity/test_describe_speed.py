@@ -75,4 +75,7 @@ def test_a_page_of_tables_with_500_routes_each(lab: Any) -> None:
     table = page["RouteTables"][0]["RouteTableId"]
     backend.attach_internet_gateway(gateway.id, vpcs[0].id)
     lab.lab.quotas["routes_per_table"] = 1000
-    assert _best(lambda: _ask(lab, "CreateRoute", RouteTableId=table, DestinationCidrBlock=f"101.0.{next(names)}.0/24", GatewayId=gateway.id)) < 0.02
+    assert (
+        _best(lambda: _ask(lab, "CreateRoute", RouteTableId=table, DestinationCidrBlock=f"101.0.{next(names)}.0/24", GatewayId=gateway.id))
+        < 0.02
+    )

@@ -152,7 +152,12 @@ def test_interfaces_and_instances(lab: Any) -> None:
     _add(vpc, table, "10.201.0.0/16", NetworkInterfaceId=eni)
     for destination in (FAR, "10.201.0.0/16"):
         found = routes(vpc.client, table)[destination]
-        assert (found["InstanceId"], found["InstanceOwnerId"], found["NetworkInterfaceId"], found["State"]) == (key, vpc.account, eni, "active")
+        assert (found["InstanceId"], found["InstanceOwnerId"], found["NetworkInterfaceId"], found["State"]) == (
+            key,
+            vpc.account,
+            eni,
+            "active",
+        )
     free = vpc.client.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     _add(vpc, table, "10.202.0.0/16", NetworkInterfaceId=free)
     assert _state(vpc, table, "10.202.0.0/16") == "blackhole"
@@ -180,7 +185,11 @@ def test_transit_gateways_need_an_attachment(lab: Any) -> None:
 def test_an_interface_endpoint_is_no_target(lab: Any) -> None:
     vpc = make_vpc(lab)
     made = vpc.client.create_vpc_endpoint(
-        VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.ssm", VpcEndpointType="Interface", SubnetIds=[vpc.subnet("10.0.1.0/24")], PrivateDnsEnabled=False
+        VpcId=vpc.id,
+        ServiceName="com.amazonaws.us-east-1.ssm",
+        VpcEndpointType="Interface",
+        SubnetIds=[vpc.subnet("10.0.1.0/24")],
+        PrivateDnsEnabled=False,
     )
     with refused("RouteNotSupported", made["VpcEndpoint"]["VpcEndpointId"]):
         _add(vpc, vpc.table(), VpcEndpointId=made["VpcEndpoint"]["VpcEndpointId"])

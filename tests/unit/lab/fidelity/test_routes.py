@@ -27,7 +27,12 @@ def test_a_route_as_it_is_shown(vpc: Vpc, igw: str) -> None:
     assert vpc.client.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=igw)["Return"] is True
     found = routes(vpc.client, table)
     assert found["0.0.0.0/0"] == {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": igw, "Origin": "CreateRoute", "State": "active"}
-    assert found["10.0.0.0/16"] == {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "Origin": "CreateRouteTable", "State": "active"}
+    assert found["10.0.0.0/16"] == {
+        "DestinationCidrBlock": "10.0.0.0/16",
+        "GatewayId": "local",
+        "Origin": "CreateRouteTable",
+        "State": "active",
+    }
     (six,) = [item for item in found.values() if "DestinationIpv6CidrBlock" in item]
     assert (six["GatewayId"], six["Origin"]) == ("local", "CreateRouteTable")
 
@@ -180,7 +185,9 @@ def test_local_routes_follow_the_blocks_of_the_vpc(vpc: Vpc) -> None:
 
 def test_a_gateway_endpoint_keeps_its_routes_itself(vpc: Vpc, igw: str) -> None:
     table, other = vpc.table(), vpc.client.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
-    made = vpc.client.create_vpc_endpoint(VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway", RouteTableIds=[table])
+    made = vpc.client.create_vpc_endpoint(
+        VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway", RouteTableIds=[table]
+    )
     endpoint = made["VpcEndpoint"]["VpcEndpointId"]
     (route,) = [item for item in routes(vpc.client, table).values() if item.get("GatewayId") == endpoint]
     listed = route["DestinationPrefixListId"]

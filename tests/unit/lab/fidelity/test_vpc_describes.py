@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import A, AWAY, Vpc, join, make_vpc, refused, request
+from vpc_helpers import AWAY, A, Vpc, join, make_vpc, refused, request
 
 
 def _tags(kind: str, name: str) -> list[dict[str, Any]]:
@@ -83,7 +83,8 @@ def test_subnets(lab: Any) -> None:
     both = [("default-for-az", "false"), ("enable-dns64", "false"), ("ipv6-native", "false"), ("map-customer-owned-ip-on-launch", "false"),
             ("owner-id", A), ("private-dns-name-options-on-launch.hostname-type", "ip-name"),
             ("private-dns-name-options-on-launch.enable-resource-name-dns-a-record", "false"),
-            ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", "false"), ("state", "available"), ("vpc-id", vpc.id)]  # fmt: skip
+            ("private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record", "false"),
+            ("state", "available"), ("vpc-id", vpc.id)]  # fmt: skip
     _check(vpc.client, "describe_subnets", "Subnets", "SubnetId", one, rows, both)
     assert sorted(_find(vpc.client, "describe_subnets", "Subnets", "SubnetId", "vpc-id", vpc.id)) == sorted([one, two])
     assert other not in _find(vpc.client, "describe_subnets", "Subnets", "SubnetId", "vpc-id", vpc.id)
@@ -124,10 +125,18 @@ def test_route_tables(lab: Any) -> None:
         ("tag:Name", "one"),
         ("tag-key", "only-one"),
     ]
-    both = [("association.main", "false"), ("owner-id", A), ("route.origin", "CreateRouteTable"), ("route.state", "active"), ("vpc-id", vpc.id)]
+    both = [
+        ("association.main", "false"),
+        ("owner-id", A),
+        ("route.origin", "CreateRouteTable"),
+        ("route.state", "active"),
+        ("vpc-id", vpc.id),
+    ]
     _check(client, "describe_route_tables", "RouteTables", "RouteTableId", one, rows, both)
     assert _find(client, "describe_route_tables", "RouteTables", "RouteTableId", "association.gateway-id", igw) == [edge]
-    assert sorted(_find(client, "describe_route_tables", "RouteTables", "RouteTableId", "association.main", "true")) == sorted([vpc.table(), peer.table()])
+    assert sorted(_find(client, "describe_route_tables", "RouteTables", "RouteTableId", "association.main", "true")) == sorted(
+        [vpc.table(), peer.table()]
+    )
     assert _find(client, "describe_route_tables", "RouteTables", "RouteTableId", "route.transit-gateway-id", "tgw-1") == []
     assert _find(client, "describe_route_tables", "RouteTables", "RouteTableId", "route.instance-id", "i-1") == []
 
@@ -138,7 +147,13 @@ def test_internet_gateways(lab: Any) -> None:
     one = client.create_internet_gateway(TagSpecifications=_tags("internet-gateway", "one"))["InternetGateway"]["InternetGatewayId"]
     client.create_internet_gateway(TagSpecifications=_tags("internet-gateway", "two"))
     client.attach_internet_gateway(InternetGatewayId=one, VpcId=vpc.id)
-    rows = [("attachment.state", "available"), ("attachment.vpc-id", vpc.id), ("internet-gateway-id", one), ("tag:Name", "one"), ("tag-key", "only-one")]
+    rows = [
+        ("attachment.state", "available"),
+        ("attachment.vpc-id", vpc.id),
+        ("internet-gateway-id", one),
+        ("tag:Name", "one"),
+        ("tag-key", "only-one"),
+    ]
     _check(client, "describe_internet_gateways", "InternetGateways", "InternetGatewayId", one, rows, [("owner-id", A), ("tag:Name", "*")])
 
 
@@ -151,7 +166,15 @@ def test_egress_only_gateways(lab: Any) -> None:
         )
         keys.append(made["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"])
     rows = [("tag:Name", "one"), ("tag-key", "only-one")]
-    _check(client, "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId", keys[0], rows, [("tag:Name", "*")])
+    _check(
+        client,
+        "describe_egress_only_internet_gateways",
+        "EgressOnlyInternetGateways",
+        "EgressOnlyInternetGatewayId",
+        keys[0],
+        rows,
+        [("tag:Name", "*")],
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class Vpc:
 
     def table(self) -> str:
         """The main route table's id."""
-        found = self.client.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self.id]}, {"Name": "association.main", "Values": ["true"]}])
+        found = self.client.describe_route_tables(
+            Filters=[{"Name": "vpc-id", "Values": [self.id]}, {"Name": "association.main", "Values": ["true"]}]
+        )
         return str(found["RouteTables"][0]["RouteTableId"])
 
     def subnet(self, cidr: str, **more: Any) -> str:
@@ -81,4 +83,7 @@ def is_seen(vpc: Vpc, key: str) -> bool:
 def routes(client: Any, table: str) -> dict[str, dict[str, Any]]:
     """A table's routes by destination."""
     found = client.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
-    return {str(item.get("DestinationCidrBlock") or item.get("DestinationIpv6CidrBlock") or item.get("DestinationPrefixListId")): item for item in found}
+    return {
+        str(item.get("DestinationCidrBlock") or item.get("DestinationIpv6CidrBlock") or item.get("DestinationPrefixListId")): item
+        for item in found
+    }
