@@ -48,4 +48,4 @@ def internet_gateways(call: Call) -> None:
 def egress_only_gateways(call: Call) -> None:
     """Egress-only internet gateways per Region."""
     count = len(call.backend().egress_only_internet_gateways)
-    _check(call, "egress_only_internet_gateways", count, "EgressOnlyInternetGatewayLimitExceeded", "egress-only internet gateways")
+    _check(call, "egress_only_internet_gateways", count, "InternetGatewayLimitExceeded", "egress-only internet gateways")
