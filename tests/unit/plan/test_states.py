@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nine states of a connection, wanted and unwanted: what the plan does in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import PEERING_STATES
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.states import TABLE, Step
+
+from .conftest import TWO, World, ops
+
+REQUEST, ACCEPT = "create peering peerings.a:b", "create peering_acceptance peerings.a:b.acceptance"
+
+#: Written from AWS's lifecycle, not from our table. https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html
+WANTED = {
+    "initiating-request": [ACCEPT],
+    "pending-acceptance": [ACCEPT],
+    "provisioning": [],
+    "active": [],
+    "deleting": [REQUEST, ACCEPT],
+    "deleted": [REQUEST, ACCEPT],
+    "rejected": [REQUEST, ACCEPT],
+    "failed": [REQUEST, ACCEPT],
+    "expired": [REQUEST, ACCEPT],
+}
+REMOVED = {"initiating-request", "pending-acceptance", "provisioning", "active"}
+
+
+def in_state(built: World, status: str) -> World:
+    return built.with_("peerings", replace(built.peering, status=status))
+
+
+def peerings(found: Any) -> list[str]:
+    return [line for line in ops(found) if " peering" in line]
+
+
+def test_the_table_has_every_state_both_ways() -> None:
+    assert set(TABLE) == {(state, wanted) for state in PEERING_STATES for wanted in (True, False)}
+    assert all(isinstance(step, Step) for step in TABLE.values())
+
+
+@pytest.mark.parametrize("status", PEERING_STATES)
+def test_present(built: World, status: str) -> None:
+    assert peerings(in_state(built, status).plan()) == WANTED[status]
+
+
+@pytest.mark.parametrize("status", PEERING_STATES)
+def test_absent(built: World, status: str) -> None:
+    found = peerings(in_state(built, status).plan(absent=True))
+    assert found == (["delete peering peerings.a:b"] if status in REMOVED else [])
+
+
+@pytest.mark.parametrize("dead", ["deleted", "rejected", "failed", "expired"])
+def test_a_live_connection_goes_before_a_dead_one(built: World, dead: str) -> None:
+    old = replace(built.peering, id="pcx-000-old", status=dead)
+    assert ops(built.with_("peerings", old).plan()) == []
+
+
+def test_a_live_connection_of_the_other_direction_serves(built: World) -> None:
+    there = built.peering
+    turned = replace(there, requester=there.accepter, accepter=there.requester)
+    assert ops(built.with_("peerings", turned).plan()) == []
+
+
+def test_a_connection_that_others_made_is_used_and_left(built: World) -> None:
+    foreign = built.with_("peerings", replace(built.peering, tags={}, seen={}))
+    assert ops(foreign.plan()) == []
+    gone = ops(foreign.plan(absent=True))
+    assert "delete peering peerings.a:b" not in gone
+    assert "delete route vpcs.a.route_tables.private.routes.172.16.0.0/16" in gone
+
+
+def test_a_second_connection_of_ours_goes(built: World) -> None:
+    elsewhere = replace(built.peering.accepter, vpc="vpc-elsewhere")
+    tags = {**built.peering.tags, "cloudnet:name": "peerings.a:c"}
+    stray = replace(built.peering, id="pcx-stray", accepter=elsewhere, tags=tags, seen={("111111111111", "us-east-1"): tags})
+    assert ops(built.with_("peerings", stray).plan()) == ["delete peering peerings.a:c"]
+
+
+def test_routes_and_rules_go_before_the_connection(built: World) -> None:
+    order = ops(built.under(TWO.replace("  - {between: [a, b]}", "").replace("peerings:", "").split("allow:")[0]).plan())
+    assert order[-1] == "delete peering peerings.a:b"
+    assert {line.split()[1] for line in order[:-1]} == {"route", "rule"}
+    assert len(order) == 4
