@@ -110,7 +110,7 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
             if block := vpc.subnets[name].ipv6:
                 found.append(Ref(f"vpcs.{place.vpc}.subnets.{name}.ipv6") if block.startswith("auto:") else block)
         return found
-    if spec and spec.only.get(place.vpc):
+    if spec and place.vpc in spec.only:
         return list(spec.only[place.vpc])
     without = spec.without.get(place.vpc, ()) if spec else ()
     return [block for block in (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ())) if str(block) not in without]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ class World:
     """A topology, and a network that may be changed before it is planned on."""
 
     topology: Topology
-    network: Network = Network()
+    network: Network = field(default_factory=Network)
 
     def plan(self, **options: Any) -> Plan:
         return plan(self.topology, self.network, ACCOUNTS, **options)

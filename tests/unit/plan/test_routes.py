@@ -96,7 +96,7 @@ def test_a_route_by_hand_through_our_connection_is_reported_and_goes_with_it(ado
 
 
 def test_narrowing_takes_the_wider_route_away(built: World) -> None:
-    narrow = built.under(TWO.replace("{between: [a, b]}", "{between: [a, b], cidrs: {only: [172.16.1.0/24, 10.0.0.0/16]}}"))
+    narrow = built.under(TWO.replace("{between: [a, b]}", "{between: [a, b], cidrs: {only: {b: [172.16.1.0/24]}}}"))
     assert ops(narrow.plan()) == [f"create route {A.replace('172.16.0.0/16', '172.16.1.0/24')}", f"delete route {A}"]
 
 
@@ -111,3 +111,8 @@ def test_secondary_blocks_and_ipv6_are_routed(world: Callable[[str], World]) -> 
 def test_ipv6_is_not_routed_to_a_side_without_it(world: Callable[[str], World]) -> None:
     text = TWO.replace("cidr: 10.0.0.0/16", "cidr: 10.0.0.0/16, ipv6: true")
     assert not [action for action in world(text).plan() if action.kind == "route" and "ipv6" in action.name]
+
+
+def test_left_out_blocks_get_no_route(built: World) -> None:
+    none = built.under(TWO.replace("{between: [a, b]}", "{between: [a, b], cidrs: {only: {b: []}}}"))
+    assert ops(none.plan()) == [f"delete route {A}"]

@@ -178,8 +178,8 @@ class RouteKind(Kind):
 
 def destinations(ctx: Context, spec: PeeringSpec, vpc: str, other: str) -> list[Ref | str]:
     """The blocks of the other VPC that get a route: all of both families, unless narrowed. IPv6 only where both sides have it."""
-    if only := spec.only.get(other):
-        return list(only)
+    if other in spec.only:
+        return list(spec.only[other])
     both = ctx.ipv6_cidrs(other) if ctx.ipv6_cidrs(vpc) else ()
     return [cidr for cidr in (*ctx.cidrs(other), *both) if str(cidr) not in spec.without.get(other, ())]
 
