@@ -72,7 +72,7 @@ def _check(call: Call, params: dict[str, Any]) -> int:
     if image and not _IMAGE.fullmatch(str(image)):
         raise Refusal("InvalidAMIID.Malformed", f'Invalid id: "{image}" (expecting "ami-...")')
     key = params.get("KeyName")
-    if key and key not in call.backend().keypairs:
+    if key and key not in call.backend().key_pairs:
         raise Refusal("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
     nics = params.get("NetworkInterfaces") or []
     if nics and (params.get("SubnetId") or params.get("SecurityGroupIds")):

@@ -48,7 +48,7 @@ _TYPES: dict[str, tuple[str, Known, str, str]] = {
     "igw": ("internet-gateway", _in("internet_gateways"), "InvalidInternetGatewayID.NotFound", "internetGateway ID"),
     "key": (
         "key-pair",
-        lambda backend, resource: any(item.id == resource for item in backend.keypairs.values()),
+        lambda backend, resource: any(item.id == resource for item in backend.key_pairs.values()),
         "InvalidKeyPair.NotFound",
         "key pair ID",
     ),
