@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans, outputs and hand-offs as text that people read. Pure: it takes what modules return, also from a file, and gives lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+SIGNS = {"create": "+", "update": "~", "delete": "-"}
+
+#: Of each kind, what tells it from its neighbours; the name tells the rest. Kinds that are not here show nothing more.
+DETAILS: Mapping[str, tuple[str, ...]] = {
+    "vpc": ("cidr",),
+    "cidr": ("cidr",),
+    "subnet": ("cidr", "ipv6", "zone"),
+    "nat_gateway": ("subnet",),
+    "association": ("table",),
+    "acl_association": ("acl",),
+    "route": ("target",),
+    "peering": ("requester", "accepter"),
+    "peering_options": ("dns",),
+    "endpoint": ("service", "type"),
+    "flow_log": ("traffic", "to"),
+    "prefix_list": ("entries",),
+}
+
+#: Reasons that only say what the sign says already.
+PLAIN_REASONS = ("declared, not there", "requested, not accepted", "declared, not set", "is to go")
+
+#: The collections of a VPC in its outputs, and what people call one member.
+MEMBERS = {"subnets": "subnet", "route_tables": "route table", "security_groups": "security group", "endpoints": "endpoint"}
+
+
+def change_set(plan: Mapping[str, Any]) -> str:
+    """The text of a plan as ``Plan.public`` gives it: by account and Region, one line for an action, the counts, the fingerprint."""
+    lines = [str(plan.get("topology") or "")] if plan.get("actions") else []
+    for (account, region), actions in _by_place(plan.get("actions") or ()).items():
+        rows = [(f"{SIGNS[action['op']]} {action['kind'].replace('_', ' ')}", short(action["name"]), detail(action)) for action in actions]
+        lines += ["", f"  account {account}, {region}", *(f"    {line}" for line in columns(rows))]
+    if lines:
+        lines.append("")
+    return "\n".join([*lines, summary(plan), *([f"Fingerprint: {plan['fingerprint']}"] if plan.get("actions") else [])])
+
+
+def summary(plan: Mapping[str, Any]) -> str:
+    """``Plan: 7 to add, 1 to change, 0 to remove``."""
+    counts = plan["counts"]
+    if not any(counts.values()):
+        return "Plan: nothing to do"
+    return f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['remove']} to remove"
+
+
+def detail(action: Mapping[str, Any]) -> str:
+    """What an action makes or takes away; for an update what differs, as ``before -> after``."""
+    before, after = action.get("before") or {}, action.get("after") or {}
+    if action["op"] == "update":
+        return "; ".join(_differences(before, after)) or action["why"]
+    attrs = after or before
+    shown = [text for key in DETAILS.get(action["kind"], ()) if (text := _shown(action["kind"], key, attrs.get(key)))]
+    text = " -> ".join(shown) if action["kind"] == "peering" else "  ".join(shown)
+    reason = "" if action["why"] in PLAIN_REASONS else f"({action['why']})"
+    return "  ".join(part for part in (text, reason) if part)
+
+
+def short(name: str) -> str:
+    """A name without the words that the kind of resource says: ``vpcs.dev.subnets.app`` is ``dev.app``."""
+    name, colon, rest = name.partition(": ")
+    parts = name.split(".", 2)
+    if parts[0] == "vpcs" and len(parts) > 1:
+        tail = parts[2] if len(parts) > 2 else ""
+        for word in ("subnets.", "route_tables.", "security_groups.", "network_acls.", "endpoints.", "nat_gateways.", "addresses.", "cidrs."):
+            if tail.startswith(word):
+                tail = tail.removeprefix(word)
+                break
+        table, routes, destination = tail.partition(".routes.")
+        tail = f"{table}: {_value(destination)}" if routes else tail
+        for origin in (".allow", ".ingress", ".egress"):
+            tail = tail.removesuffix(origin) if colon else tail
+        name = ".".join(part for part in (parts[1], tail) if part)
+    elif parts[0] in ("peerings", "prefix_lists") and len(parts) > 1:
+        name = ".".join(parts[1:])
+    if colon:
+        words, origin, end = rest.rpartition(" from " if " from " in rest else " to ")
+        rest = f"{words}{origin}{short(end)}"
+    return f"{name}{colon}{rest}"
+
+
+def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
+    """Rows as aligned lines; the last column is as wide as it likes."""
+    listed = [tuple(row) for row in rows]
+    widths = [max((len(row[index]) for row in listed if index < len(row) - 1), default=0) for index in range(max(map(len, listed), default=0))]
+    return [gap.join(cell.ljust(widths[index]) for index, cell in enumerate(row)).rstrip() for row in listed]
+
+
+def outputs_table(outputs: Mapping[str, Any]) -> str:
+    """The text of a run's outputs: every VPC and connection with its id, and what is in it."""
+    rows: list[tuple[str, ...]] = []
+    for name, vpc in (outputs.get("vpcs") or {}).items():
+        rows.append(("vpc", name, vpc.get("id") or "-", f"{vpc['account']}  {vpc['region']}  {', '.join(vpc['cidrs'])}"))
+        for key, word in MEMBERS.items():
+            rows += [(f"  {word}", f"{name}.{item}", identifier or "-", "") for item, identifier in (vpc.get(key) or {}).items()]
+    for name, peering in (outputs.get("peerings") or {}).items():
+        rows.append(("peering", name, peering.get("id") or "-", peering.get("status") or ""))
+    return "\n".join(columns([("RESOURCE", "NAME", "ID", ""), *rows]))
+
+
+def parameters_table(parameters: Mapping[str, Any]) -> str:
+    """Names and values, one a line; what has no value is left out."""
+    return "\n".join(columns([(str(key), _value(value)) for key, value in parameters.items() if value not in (None, "", [], {})]))
+
+
+def handoff_text(papers: Iterable[Mapping[str, Any]]) -> str:
+    """What the owners of the other sides must do."""
+    lines: list[str] = []
+    for paper in papers:
+        lines.append(f"For the owner of {paper['vpc']} (account {paper['owner']}, {paper['region']}): peering {paper['peering']}")
+        status = f"{paper['id']}, {paper['status']}" if paper.get("id") else str(paper["status"])
+        left = f"; {paper['hours_left']} hours left, until {paper['expires']}" if paper.get("expires") else ""
+        lines.append(f"  connection: {status}{left}")
+        lines += [f"  {number}. {step}" for number, step in enumerate(paper["steps"], 1)]
+    return "\n".join(lines)
+
+
+def identity_table(target: str, identities: Mapping[str, Mapping[str, Any]], regions: Iterable[str]) -> str:
+    """Where a run goes, and as whom. ``identities``: name in the topology to ``account`` and ``arn``."""
+    rows = [("target", target)]
+    for name, who in identities.items():
+        rows.append((f"account {name}".strip(), f"{who['account']}  {who['arn']}"))
+    return "\n".join(columns([*rows, ("Region", ", ".join(regions))]))
+
+
+def progress_line(event: Mapping[str, Any]) -> str:
+    """One line of the journal."""
+    width = len(str(event["total"]))
+    sign = "!" if event.get("error") else SIGNS[event["op"]]
+    text = f"{event['number']:>{width}}/{event['total']} {sign} {event['kind'].replace('_', ' ')} {short(event['name'])}"
+    return f"{text}: {event['error']}" if event.get("error") else f"{text} ({event['seconds']:.1f} s)"
+
+
+def _by_place(actions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    places: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for action in actions:
+        places.setdefault((action["account"], action["region"]), []).append(action)
+    return places
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in after.items():
+        old = before.get(key)
+        if key in ("tags", "dns") and isinstance(value, Mapping):
+            there = old if isinstance(old, Mapping) else {}
+            for name, wish in value.items():
+                if there.get(name) != wish:
+                    yield f"{key[:-1] if key == 'tags' else key} {name}: {_value(there.get(name))} -> {_value(wish)}"
+        elif isinstance(value, list) and isinstance(old, list):
+            if old != value:
+                gone, new = _without(old, value), _without(value, old)
+                yield f"{key}: " + " ".join([*(f"-{_value(item)}" for item in gone), *(f"+{_value(item)}" for item in new)])
+        elif old != value:
+            yield f"{key}: {_value(old)} -> {_value(value)}"
+
+
+def _without(items: list[Any], others: list[Any]) -> list[Any]:
+    left = Counter(str(item) for item in others)
+    found = []
+    for item in items:
+        if left[str(item)]:
+            left[str(item)] -= 1
+        else:
+            found.append(item)
+    return found
+
+
+def _shown(kind: str, key: str, value: Any) -> str:
+    if value in (None, "", [], {}):
+        return ""
+    text = _value(value)
+    if kind == "route":
+        return f"-> {text}"
+    return f"{key} {text}" if key in ("dns", "ipv6") else text
+
+
+def _value(value: Any) -> str:
+    """One value: a reference by its short name, a mapping as ``name=value``, nothing as ``none``."""
+    if isinstance(value, Mapping):
+        if set(value) == {"ref"}:
+            return short(str(value["ref"]))
+        return " ".join(f"{key}={_value(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_value(item) for item in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value in (None, "") else short(str(value)) if str(value).startswith(("vpcs.", "peerings.")) else str(value)
