@@ -29,10 +29,11 @@ from .emulated import (
     tables_of,
     vpc_view,
 )
+from .ipv6_pools import BLOCK, pool_id
 from .peering_book import live_peerings
 from .peering_states import JOINED, OPEN
 from .routes import Route, route_is_local
-from .shapes import find_vpc, missing, new_id
+from .shapes import find_vpc, invalid, missing, new_id
 
 if TYPE_CHECKING:
     from ..core import Lab
@@ -55,23 +56,36 @@ def _amazon_block(lab: Lab) -> str:
     return str(IPv6Network((_AMAZON6 + (state["next"] << 72), 56)))
 
 
+def _pool_block(call: Call, pool: str, wanted: str) -> str:
+    """A block from the pool that the caller's account brought: the wanted one, or without one a free /56.
+
+    "To let Amazon choose the IPv6 CIDR block for you, omit this parameter" (CreateVpc, Ipv6CidrBlock).
+    """
+    if pool != pool_id(call.account):
+        raise invalid(f"The IPv6 pool '{pool}' does not exist; this account has {pool_id(call.account)}.")
+    whole = IPv6Network(BLOCK)
+    taken = [block for vpc in call.backend().vpcs.values() for block in networks6(vpc)]
+    if not wanted:
+        chosen = next(block for block in whole.subnets(new_prefix=56) if not any(block.overlaps(item) for item in taken))
+        return str(chosen)
+    block = cast(IPv6Network, parse(wanted, "ipv6CidrBlock", 6))
+    if block.prefixlen not in range(44, 61, 4) or not block.subnet_of(whole):
+        raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' is invalid: it must be a /44 to /60 in steps of 4 of the pool's {BLOCK}.")
+    if any(block.overlaps(item) for item in taken):
+        raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' of pool {pool} is in use by another VPC.")
+    return str(block)
+
+
 def _block6(call: Call) -> tuple[str, str] | None:
     """The IPv6 block that a call asks for and the pool it comes from; none when it asks for none."""
-    wanted = call.params.get("Ipv6CidrBlock")
+    wanted, pool = str(call.params.get("Ipv6CidrBlock") or ""), str(call.params.get("Ipv6Pool") or "")
     if call.params.get("AmazonProvidedIpv6CidrBlock"):
-        if wanted or call.params.get("Ipv6Pool"):
+        if wanted or pool:
             raise Refusal("InvalidParameterCombination", "AmazonProvidedIpv6CidrBlock excludes Ipv6CidrBlock and Ipv6Pool.")
         return _amazon_block(call.lab), "Amazon"
-    if not wanted:
-        if call.params.get("Ipv6Pool"):
-            raise Refusal("UnsupportedOperation", "The embedded lab keeps no IPv6 pools: give Ipv6CidrBlock beside Ipv6Pool.")
-        return None
-    if not call.params.get("Ipv6Pool"):
+    if wanted and not pool:
         raise Refusal("MissingParameter", "You must also specify Ipv6Pool in the request when you specify Ipv6CidrBlock.")
-    block = parse(str(wanted), "ipv6CidrBlock", 6)
-    if block.prefixlen not in range(44, 61, 4):
-        raise Refusal("InvalidVpc.Range", f"The CIDR '{block}' is invalid.")
-    return str(block), str(call.params["Ipv6Pool"])
+    return (_pool_block(call, pool, wanted), pool) if pool else None
 
 
 def _join(backend: Any, vpc: Any, block: str, pool: str = "", border: str = "") -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, A, B, join, make_vpc, refused, request, state
+from vpc_helpers import AWAY, A, B, join, make_vpc, own_pool, refused, request, state
 
 
 def _blocks(vpc: Any) -> list[str]:
@@ -49,6 +49,26 @@ def test_amazon_ipv6_blocks_are_all_different(lab: Any) -> None:
     assert len(seen) == len(vpcs)
     with refused("CidrLimitExceeded", vpcs[0].id):
         vpcs[0].client.associate_vpc_cidr_block(VpcId=vpcs[0].id, AmazonProvidedIpv6CidrBlock=True)
+
+
+def test_ipv6_blocks_from_a_pool_of_ones_own(lab: Any) -> None:
+    vpc = make_vpc(lab)
+    associate = vpc.client.associate_vpc_cidr_block
+    pool, block = own_pool(A), "2001:db8:0:1000::/56"
+    with refused("MissingParameter", "Ipv6Pool"):
+        associate(VpcId=vpc.id, Ipv6CidrBlock=block)
+    with refused("InvalidParameterValue", pool):
+        associate(VpcId=vpc.id, Ipv6CidrBlock=block, Ipv6Pool=own_pool(B))
+    for text in ("2001:db8:0:1000::/57", "2001:db9::/56"):
+        with refused("InvalidVpc.Range", text):
+            associate(VpcId=vpc.id, Ipv6CidrBlock=text, Ipv6Pool=pool)
+    made = associate(VpcId=vpc.id, Ipv6CidrBlock=block, Ipv6Pool=pool)["Ipv6CidrBlockAssociation"]
+    assert (made["Ipv6CidrBlock"], made["Ipv6Pool"]) == (block, pool)
+    with refused("InvalidVpc.Range", "in use"):
+        make_vpc(lab, "10.1.0.0/16", Ipv6CidrBlock=block, Ipv6Pool=pool)
+    assert len(vpc.client.describe_vpcs()["Vpcs"]) == 1
+    chosen = vpc.client.create_vpc(CidrBlock="10.1.0.0/16", Ipv6Pool=pool)["Vpc"]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    assert chosen.startswith("2001:db8:") and chosen != block
 
 
 def test_secondary_blocks(lab: Any) -> None:

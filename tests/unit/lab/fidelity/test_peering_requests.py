@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, HOME, A, B, is_seen, join, make_vpc, refused, request, seen, state
+from vpc_helpers import AWAY, HOME, A, B, is_seen, join, make_vpc, own_pool, refused, request, seen, state
 
 
 def test_a_request_starts_and_then_awaits_acceptance(lab: Any) -> None:
@@ -51,9 +51,11 @@ def test_a_hub_has_one_connection_for_each_spoke(lab: Any) -> None:
 
 @pytest.mark.parametrize("case", ["primary", "secondary", "ipv6"])
 def test_overlap_fails_for_good(lab: Any, case: str) -> None:
-    own = {"Ipv6CidrBlock": "2001:db8:0:1000::/56", "Ipv6Pool": "ipv6pool-ec2-1"}
-    left = make_vpc(lab, **(own if case == "ipv6" else {}))
-    right = make_vpc(lab, "10.0.128.0/20" if case == "primary" else "10.1.0.0/16", B, **(own if case == "ipv6" else {}))
+    own = {
+        account: {"Ipv6CidrBlock": "2001:db8:0:1000::/56", "Ipv6Pool": own_pool(account)} if case == "ipv6" else {} for account in (A, B)
+    }
+    left = make_vpc(lab, **own[A])
+    right = make_vpc(lab, "10.0.128.0/20" if case == "primary" else "10.1.0.0/16", B, **own[B])
     if case == "secondary":
         left.client.associate_vpc_cidr_block(VpcId=left.id, CidrBlock="10.5.0.0/16")
         right.client.associate_vpc_cidr_block(VpcId=right.id, CidrBlock="10.5.3.0/24")

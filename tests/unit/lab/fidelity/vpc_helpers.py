@@ -16,6 +16,11 @@ A, B = "111111111111", "222222222222"
 HOME, AWAY = "us-east-1", "eu-west-1"
 
 
+def own_pool(account: str) -> str:
+    """The IPv6 pool that an account of the lab has brought."""
+    return f"ipv6pool-ec2-{int(account):017x}"
+
+
 @contextmanager
 def refused(code: str, *words: str) -> Iterator[None]:
     """The block must be answered with AWS's code, and a message that holds the words."""
