@@ -25,6 +25,7 @@ def told(topology: Topology) -> dict[str, Any]:
             name: {"account": vpc.account, "region": vpc.region, "cidrs": list(vpc.cidrs), "origin": _origin(vpc)}
             for name, vpc in topology.vpcs.items()
         },
+        "owners": sorted({vpc.remote.owner for vpc in topology.vpcs.values() if vpc.remote}),
         "peerings": [peering.name for peering in topology.peerings],
     }
 

@@ -65,6 +65,12 @@ vpcs:
   returned: success
   type: dict
   sample: {dev: {account: "", cidrs: [10.0.0.0/16], origin: ours, region: us-east-1}}
+owners:
+  description: The accounts of remote VPCs, for which there are no credentials.
+  returned: success
+  type: list
+  elements: str
+  sample: ["210987654321"]
 peerings:
   description: The peering connections, by the names of requester and accepter.
   returned: success
