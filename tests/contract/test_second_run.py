@@ -41,7 +41,10 @@ def test_second_run_changes_nothing(endpoint: Any, tmp_path: Path) -> None:
         pytest.skip("builds a NAT gateway and an instance: run against the lab only")
     ec2 = endpoint.client("ec2")
     owner = endpoint.lab.lab.accounts.by_id["111111111111"]
-    image = ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["al2023*"]}])["Images"] or ec2.describe_images()["Images"]
+    image = (
+        ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["al2023*"]}])["Images"]
+        or ec2.describe_images()["Images"]
+    )
     variables = {
         "endpoint": endpoint.url,
         "access": owner.access_key,

@@ -116,7 +116,7 @@ def references(backend: Any, prefix_list: str) -> list[str]:
         if any(rule.kind == "prefix_list" and rule.value == prefix_list for rule in rules_of(group))
     ]
     for table in list(backend.route_tables.values()):
-        if any(route.prefix_list is not None and route.prefix_list.id == prefix_list for route in table.routes):
+        if any(route.destination_prefix_list is not None and route.destination_prefix_list.id == prefix_list for route in table.routes):
             found.append(table.id)
     return found
 
@@ -131,7 +131,10 @@ def _too_small(call: Call, prefix_list: Any, most: int) -> list[str]:
         for resource in references(backend, prefix_list.id):
             if resource.startswith("rtb-"):
                 routes = [route for route in backend.route_tables[resource].routes if not route.local]
-                weight = sum(int(route.prefix_list.max_entries or 1) if route.prefix_list is not None else 1 for route in routes)
+                weight = sum(
+                    int(route.destination_prefix_list.max_entries or 1) if route.destination_prefix_list is not None else 1
+                    for route in routes
+                )
                 if weight > call.lab.quotas["routes_per_table"]:
                     broken.append(resource)
                 continue

@@ -58,14 +58,32 @@ def test_a_changed_default_acl_is_not_opened_for_ipv6(vpc: Vpc) -> None:
 
 def test_entries_as_they_are_kept(vpc: Vpc) -> None:
     acl = make(vpc)
-    vpc.client.create_network_acl_entry(NetworkAclId=acl, **{**ALLOW, "Protocol": "icmp", "IcmpTypeCode": {"Type": 8, "Code": -1}, "CidrBlock": "100.68.0.18/18"})
-    vpc.client.create_network_acl_entry(NetworkAclId=acl, **{**ALLOW, "RuleNumber": 110, "Protocol": "6", "PortRange": {"From": 0, "To": 65535}})
+    vpc.client.create_network_acl_entry(
+        NetworkAclId=acl, **{**ALLOW, "Protocol": "icmp", "IcmpTypeCode": {"Type": 8, "Code": -1}, "CidrBlock": "100.68.0.18/18"}
+    )
+    vpc.client.create_network_acl_entry(
+        NetworkAclId=acl, **{**ALLOW, "RuleNumber": 110, "Protocol": "6", "PortRange": {"From": 0, "To": 65535}}
+    )
     vpc.client.create_network_acl_entry(NetworkAclId=acl, **{**ALLOW, "RuleNumber": 1, "Egress": True, "RuleAction": "deny"})
     entries = [entry for entry in one(vpc, acl)["Entries"] if entry["RuleNumber"] < 32767]
     assert entries == [
         {"CidrBlock": "10.0.0.0/8", "Egress": True, "Protocol": "-1", "RuleAction": "deny", "RuleNumber": 1},
-        {"CidrBlock": "100.68.0.0/18", "Egress": False, "IcmpTypeCode": {"Code": -1, "Type": 8}, "Protocol": "1", "RuleAction": "allow", "RuleNumber": 100},
-        {"CidrBlock": "10.0.0.0/8", "Egress": False, "PortRange": {"From": 0, "To": 65535}, "Protocol": "6", "RuleAction": "allow", "RuleNumber": 110},
+        {
+            "CidrBlock": "100.68.0.0/18",
+            "Egress": False,
+            "IcmpTypeCode": {"Code": -1, "Type": 8},
+            "Protocol": "1",
+            "RuleAction": "allow",
+            "RuleNumber": 100,
+        },
+        {
+            "CidrBlock": "10.0.0.0/8",
+            "Egress": False,
+            "PortRange": {"From": 0, "To": 65535},
+            "Protocol": "6",
+            "RuleAction": "allow",
+            "RuleNumber": 110,
+        },
     ]
 
 
@@ -120,7 +138,9 @@ def test_associations(vpc: Vpc) -> None:
     subnet, acl = vpc.subnet("10.0.1.0/24"), make(vpc)
     (association,) = default(vpc)["Associations"]
     assert association["SubnetId"] == subnet
-    new = vpc.client.replace_network_acl_association(AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl)["NewAssociationId"]
+    new = vpc.client.replace_network_acl_association(AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl)[
+        "NewAssociationId"
+    ]
     assert one(vpc, acl)["Associations"] == [{"NetworkAclAssociationId": new, "NetworkAclId": acl, "SubnetId": subnet}]
     assert default(vpc)["Associations"] == []
     with refused("DependencyViolation"):
@@ -139,7 +159,9 @@ def test_another_vpcs_acl_is_refused(vpc: Vpc, lab: Any) -> None:
     vpc.subnet("10.0.1.0/24")
     other = make(make_vpc(lab, "10.1.0.0/16"))
     with refused("InvalidParameterValue", "different networks"):
-        vpc.client.replace_network_acl_association(AssociationId=default(vpc)["Associations"][0]["NetworkAclAssociationId"], NetworkAclId=other)
+        vpc.client.replace_network_acl_association(
+            AssociationId=default(vpc)["Associations"][0]["NetworkAclAssociationId"], NetworkAclId=other
+        )
 
 
 def test_filters_and_the_end_of_a_vpc(vpc: Vpc) -> None:

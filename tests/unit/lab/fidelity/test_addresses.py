@@ -8,12 +8,11 @@ import ipaddress
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refusal
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import addresses
 from hypothesis import given
 from hypothesis import strategies as st
 from vpc_helpers import AWAY, B, Vpc, make_vpc, refused
-
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refusal
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import addresses
 
 
 @pytest.fixture
@@ -101,8 +100,13 @@ def test_addresses_that_cannot_be_had(vpc: Vpc, address: str, code: str) -> None
 
 def test_secondary_addresses(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/24")
-    made = interface(vpc, subnet, PrivateIpAddresses=[{"PrivateIpAddress": "10.0.1.20"}, {"PrivateIpAddress": "10.0.1.10", "Primary": True}])
-    assert [(item["PrivateIpAddress"], item["Primary"]) for item in made["PrivateIpAddresses"]] == [("10.0.1.10", True), ("10.0.1.20", False)]
+    made = interface(
+        vpc, subnet, PrivateIpAddresses=[{"PrivateIpAddress": "10.0.1.20"}, {"PrivateIpAddress": "10.0.1.10", "Primary": True}]
+    )
+    assert [(item["PrivateIpAddress"], item["Primary"]) for item in made["PrivateIpAddresses"]] == [
+        ("10.0.1.10", True),
+        ("10.0.1.20", False),
+    ]
     assert interface(vpc, subnet, SecondaryPrivateIpAddressCount=2)["PrivateIpAddresses"][2]["PrivateIpAddress"] == "10.0.1.6"
     key = made["NetworkInterfaceId"]
     answer = vpc.client.assign_private_ip_addresses(NetworkInterfaceId=key, SecondaryPrivateIpAddressCount=1)
@@ -141,7 +145,11 @@ def test_groups_of_an_interface(vpc: Vpc, lab: Any) -> None:
     vpc.client.modify_network_interface_attribute(NetworkInterfaceId=key, SourceDestCheck={"Value": False})
     vpc.client.modify_network_interface_attribute(NetworkInterfaceId=key, Description={"Value": "changed"})
     found = vpc.client.describe_network_interfaces(NetworkInterfaceIds=[key])["NetworkInterfaces"][0]
-    assert ([group["GroupId"] for group in found["Groups"]], found["SourceDestCheck"], found["Description"]) == (groups[:1], False, "changed")
+    assert ([group["GroupId"] for group in found["Groups"]], found["SourceDestCheck"], found["Description"]) == (
+        groups[:1],
+        False,
+        "changed",
+    )
     attribute = vpc.client.describe_network_interface_attribute(NetworkInterfaceId=key, Attribute="groupSet")
     assert [group["GroupId"] for group in attribute["Groups"]] == groups[:1]
 
@@ -179,7 +187,9 @@ def test_public_addresses_are_unique_in_the_whole_lab(vpc: Vpc, lab: Any) -> Non
 def test_an_address_is_associated_and_released(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/24")
     eni = interface(vpc, subnet)["NetworkInterfaceId"]
-    made = vpc.client.allocate_address(Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": [{"Key": "Name", "Value": "mine"}]}])
+    made = vpc.client.allocate_address(
+        Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": [{"Key": "Name", "Value": "mine"}]}]
+    )
     allocation = made["AllocationId"]
     with refused("Gateway.NotAttached"):
         vpc.client.associate_address(AllocationId=allocation, NetworkInterfaceId=eni)

@@ -53,7 +53,10 @@ def test_an_interface_endpoint(vpc: Vpc) -> None:
     assert all(eni["Groups"] == found["Groups"] for eni in enis)
     with refused("DependencyViolation"):
         vpc.client.delete_security_group(GroupId=own)
-    assert vpc.client.delete_vpc_endpoints(VpcEndpointIds=[key, "vpce-0123456789abcdef0"])["Unsuccessful"][0]["ResourceId"] == "vpce-0123456789abcdef0"
+    assert (
+        vpc.client.delete_vpc_endpoints(VpcEndpointIds=[key, "vpce-0123456789abcdef0"])["Unsuccessful"][0]["ResourceId"]
+        == "vpce-0123456789abcdef0"
+    )
     assert (free(vpc, first), free(vpc, second)) == (251, 251)
     with refused("InvalidVpcEndpointId.NotFound"):
         one(vpc, key)
@@ -130,9 +133,15 @@ def test_a_gateway_endpoint_has_a_route_in_its_tables(vpc: Vpc) -> None:
 
 def test_services(vpc: Vpc) -> None:
     found = vpc.client.describe_vpc_endpoint_services(ServiceNames=[SSM])["ServiceDetails"][0]
-    assert (found["ServiceType"], found["PrivateDnsName"], found["Owner"]) == ([{"ServiceType": "Interface"}], "ssm.us-east-1.amazonaws.com", "amazon")
+    assert (found["ServiceType"], found["PrivateDnsName"], found["Owner"]) == (
+        [{"ServiceType": "Interface"}],
+        "ssm.us-east-1.amazonaws.com",
+        "amazon",
+    )
     everything = vpc.client.describe_vpc_endpoint_services()["ServiceNames"]
-    assert {f"com.amazonaws.us-east-1.{name}" for name in ("ssmmessages", "ec2messages", "dynamodb", "ec2", "logs", "s3")} <= set(everything)
+    assert {f"com.amazonaws.us-east-1.{name}" for name in ("ssmmessages", "ec2messages", "dynamodb", "ec2", "logs", "s3")} <= set(
+        everything
+    )
     gateways = vpc.client.describe_vpc_endpoint_services(Filters=[{"Name": "service-type", "Values": ["Gateway"]}])["ServiceNames"]
     assert gateways == ["com.amazonaws.us-east-1.dynamodb", S3]
     with refused("InvalidServiceName"):

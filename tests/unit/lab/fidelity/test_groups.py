@@ -7,12 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refusal
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import group_rules
 from hypothesis import given
 from hypothesis import strategies as st
 from vpc_helpers import Vpc, make_vpc, refused
-
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refusal
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import group_rules
 
 
 @pytest.fixture
@@ -34,7 +33,9 @@ def one(vpc: Vpc, group: str) -> dict[str, Any]:
 
 
 def rules(vpc: Vpc, group: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = vpc.client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    found: list[dict[str, Any]] = vpc.client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])[
+        "SecurityGroupRules"
+    ]
     return found
 
 
@@ -47,7 +48,9 @@ def test_a_new_group_lets_everything_out_and_nothing_in(vpc: Vpc) -> None:
 
 
 def test_a_default_group_lets_its_own_members_in(vpc: Vpc) -> None:
-    found = vpc.client.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "group-name", "Values": ["default"]}])
+    found = vpc.client.describe_security_groups(
+        Filters=[{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "group-name", "Values": ["default"]}]
+    )
     default = found["SecurityGroups"][0]
     assert default["IpPermissions"][0]["UserIdGroupPairs"] == [{"UserId": vpc.account, "GroupId": default["GroupId"]}]
     with refused("CannotDelete"):
@@ -151,7 +154,9 @@ def test_sixty_rules_each_way_and_family(vpc: Vpc) -> None:
 def test_a_prefix_list_counts_its_maximum(vpc: Vpc) -> None:
     group = make(vpc)
     made = vpc.client.create_managed_prefix_list(PrefixListName="big", AddressFamily="IPv4", MaxEntries=59)["PrefixList"]["PrefixListId"]
-    vpc.client.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(22, PrefixListIds=[{"PrefixListId": made, "Description": "all"}])])
+    vpc.client.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[tcp(22, PrefixListIds=[{"PrefixListId": made, "Description": "all"}])]
+    )
     assert rules(vpc, group)[-1]["PrefixListId"] == made
     vpc.client.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(22, "10.1.0.0/16")])
     with refused("RulesPerSecurityGroupLimitExceeded"):
@@ -161,7 +166,9 @@ def test_a_prefix_list_counts_its_maximum(vpc: Vpc) -> None:
 def test_rules_have_tags_and_keep_their_ids(vpc: Vpc) -> None:
     group = make(vpc)
     spec = [{"ResourceType": "security-group-rule", "Tags": [{"Key": "owner", "Value": "us"}]}]
-    answer = vpc.client.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(22, "10.1.0.0/16", "10.2.0.0/16")], TagSpecifications=spec)
+    answer = vpc.client.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[tcp(22, "10.1.0.0/16", "10.2.0.0/16")], TagSpecifications=spec
+    )
     ids = [rule["SecurityGroupRuleId"] for rule in answer["SecurityGroupRules"]]
     vpc.client.create_tags(Resources=ids[:1], Tags=[{"Key": "owner", "Value": "them"}])
     found = vpc.client.describe_security_group_rules(Filters=[{"Name": "tag:owner", "Values": ["us"]}])["SecurityGroupRules"]
@@ -169,7 +176,10 @@ def test_rules_have_tags_and_keep_their_ids(vpc: Vpc) -> None:
     vpc.client.modify_security_group_rules(
         GroupId=group,
         SecurityGroupRules=[
-            {"SecurityGroupRuleId": ids[0], "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIpv4": "10.3.0.9/16", "Description": "new"}}
+            {
+                "SecurityGroupRuleId": ids[0],
+                "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIpv4": "10.3.0.9/16", "Description": "new"},
+            }
         ],
     )
     changed = vpc.client.describe_security_group_rules(SecurityGroupRuleIds=ids[:1])["SecurityGroupRules"][0]
@@ -266,7 +276,11 @@ def test_filters(vpc: Vpc, name: str, value: str, found: list[str]) -> None:
 def test_paging(vpc: Vpc) -> None:
     group = make(vpc)
     vpc.client.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(22, *(f"10.{number}.0.0/16" for number in range(12)))])
-    pages = list(vpc.client.get_paginator("describe_security_group_rules").paginate(Filters=[{"Name": "group-id", "Values": [group]}], PaginationConfig={"PageSize": 5}))
+    pages = list(
+        vpc.client.get_paginator("describe_security_group_rules").paginate(
+            Filters=[{"Name": "group-id", "Values": [group]}], PaginationConfig={"PageSize": 5}
+        )
+    )
     assert [len(page["SecurityGroupRules"]) for page in pages] == [5, 5, 3]
     assert [rule for page in pages for rule in page["SecurityGroupRules"]] == rules(vpc, group)
     with refused("InvalidParameterValue"):

@@ -34,8 +34,16 @@ def test_a_public_gateway(vpc: Vpc, lab: Any) -> None:
     (shown,) = nat["NatGatewayAddresses"]
     assert (nat["State"], shown["PrivateIp"], shown["AllocationId"]) == ("available", "10.0.1.4", allocation)
     (eni,) = vpc.client.describe_network_interfaces(Filters=[{"Name": "interface-type", "Values": ["nat_gateway"]}])["NetworkInterfaces"]
-    assert (eni["NetworkInterfaceId"], eni["Description"]) == (shown["NetworkInterfaceId"], f"Interface for NAT Gateway {nat['NatGatewayId']}")
-    assert (eni["RequesterManaged"], eni["Status"], eni["Groups"], eni["Association"]["PublicIp"]) == (True, "in-use", [], shown["PublicIp"])
+    assert (eni["NetworkInterfaceId"], eni["Description"]) == (
+        shown["NetworkInterfaceId"],
+        f"Interface for NAT Gateway {nat['NatGatewayId']}",
+    )
+    assert (eni["RequesterManaged"], eni["Status"], eni["Groups"], eni["Association"]["PublicIp"]) == (
+        True,
+        "in-use",
+        [],
+        shown["PublicIp"],
+    )
     assert free(vpc, subnet) == 250
     with refused("AuthFailure"):
         vpc.client.disassociate_address(AssociationId=shown["AssociationId"])

@@ -24,9 +24,9 @@ def test_types_as_aws_names_them(vpc: Vpc) -> None:
         "vpc": vpc.id,
         "subnet": subnet,
         "security-group": group,
-        "security-group-rule": client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"][0][
-            "SecurityGroupRuleId"
-        ],
+        "security-group-rule": client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])[
+            "SecurityGroupRules"
+        ][0]["SecurityGroupRuleId"],
         "elastic-ip": client.allocate_address(Domain="vpc")["AllocationId"],
         "natgateway": client.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"],
         "network-acl": client.create_network_acl(VpcId=vpc.id)["NetworkAcl"]["NetworkAclId"],
@@ -37,7 +37,9 @@ def test_types_as_aws_names_them(vpc: Vpc) -> None:
             "EgressOnlyInternetGatewayId"
         ],
         "vpc-endpoint": client.create_vpc_endpoint(VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3")["VpcEndpoint"]["VpcEndpointId"],
-        "prefix-list": client.create_managed_prefix_list(PrefixListName="p", AddressFamily="IPv4", MaxEntries=1)["PrefixList"]["PrefixListId"],
+        "prefix-list": client.create_managed_prefix_list(PrefixListName="p", AddressFamily="IPv4", MaxEntries=1)["PrefixList"][
+            "PrefixListId"
+        ],
         "vpc-flow-log": client.create_flow_logs(
             ResourceType="VPC",
             ResourceIds=[vpc.id],

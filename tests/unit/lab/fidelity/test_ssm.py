@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Systems Manager: no data plane, no node; with one, exactly the nodes asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity.ssm import Outcome
+from test_instances import run
+from vpc_helpers import Vpc, make_vpc, refused
+
+
+class Recorder:
+    """A data plane that remembers what ran where; ``online`` nodes answer, and ``false`` fails."""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self.nodes, self.ran = list(nodes), []  # type: list[str], list[tuple[str, tuple[str, ...]]]
+
+    def online(self, account: str, region: str) -> Mapping[str, Mapping[str, Any]]:
+        return {node: {"ComputerName": f"{node}.local", "PlatformName": "Amazon Linux"} for node in self.nodes}
+
+    def run(self, account: str, region: str, instance: str, commands: Sequence[str], folder: str, seconds: float) -> Outcome:
+        self.ran.append((instance, tuple(commands)))
+        return Outcome("Failed", 1, "", "no") if "false" in commands else Outcome("Success", 0, f"on {instance}\n", "", 0.25)
+
+
+@pytest.fixture
+def ids(lab: Any) -> list[str]:
+    vpc: Vpc = make_vpc(lab)
+    return [item["InstanceId"] for item in run(vpc, 3, SubnetId=vpc.subnet("10.0.1.0/24"))]
+
+
+@pytest.fixture
+def plane(lab: Any, ids: list[str]) -> Iterator[Recorder]:
+    lab.lab.executor = Recorder(ids)
+    yield lab.lab.executor
+    lab.lab.executor = None
+
+
+def send(lab: Any, **more: Any) -> dict[str, Any]:
+    return dict(
+        lab.client("ssm").send_command(**{"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["id"]}, **more})["Command"]
+    )
+
+
+def test_without_a_data_plane_no_node_is_managed(lab: Any, ids: list[str]) -> None:
+    assert lab.client("ssm").describe_instance_information()["InstanceInformationList"] == []
+    with refused("InvalidInstanceId", ids[0]):
+        send(lab, InstanceIds=ids[:1])
+    assert lab.client("ssm").list_commands()["Commands"] == []
+    with refused("TargetNotConnected"):
+        lab.client("ssm").start_session(Target=ids[0])
+    assert lab.client("ssm").get_connection_status(Target=ids[0])["Status"] == "notconnected"
+
+
+def test_exactly_the_nodes_asked_for(lab: Any, ids: list[str], plane: Recorder) -> None:
+    client = lab.client("ssm")
+    command = send(lab, InstanceIds=ids[1:2])
+    assert (command["InstanceIds"], command["TargetCount"], plane.ran) == (ids[1:2], 1, [(ids[1], ("id",))])
+    (invocation,) = client.list_command_invocations(CommandId=command["CommandId"], Details=True)["CommandInvocations"]
+    assert (invocation["InstanceId"], invocation["Status"], invocation["CommandPlugins"][0]["Output"]) == (
+        ids[1],
+        "Success",
+        f"on {ids[1]}\n",
+    )
+    one = client.get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[1])
+    assert (one["ResponseCode"], one["StandardOutputContent"], one["ExecutionElapsedTime"]) == (0, f"on {ids[1]}\n", "PT0.250S")
+    with refused("InvocationDoesNotExist"):
+        client.get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[0])
+    assert client.list_commands(InstanceId=ids[0])["Commands"] == []
+
+
+def test_targets_by_tag(lab: Any, ids: list[str], plane: Recorder) -> None:
+    lab.client("ec2").create_tags(Resources=ids[2:], Tags=[{"Key": "tier", "Value": "db"}])
+    send(lab, Targets=[{"Key": "tag:tier", "Values": ["db"]}])
+    assert [node for node, _ in plane.ran] == ids[2:]
+
+
+def test_a_failing_command_is_told(lab: Any, ids: list[str], plane: Recorder) -> None:
+    command = send(lab, InstanceIds=ids[:1], Parameters={"commands": ["false"]})
+    client = lab.client("ssm")
+    assert client.list_commands(CommandId=command["CommandId"])["Commands"][0]["Status"] == "Failed"
+    one = client.get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[0])
+    assert (one["Status"], one["ResponseCode"], one["StandardErrorContent"]) == ("Failed", 1, "no")
+
+
+def test_only_running_instances_are_online(lab: Any, ids: list[str], plane: Recorder) -> None:
+    lab.client("ec2").stop_instances(InstanceIds=ids[:1])
+    found = lab.client("ssm").describe_instance_information()["InstanceInformationList"]
+    assert [(node["InstanceId"], node["PingStatus"], node["IPAddress"]) for node in found] == [
+        (ids[1], "Online", "10.0.1.5"),
+        (ids[2], "Online", "10.0.1.6"),
+    ]
+    with refused("InvalidInstanceId"):
+        send(lab, InstanceIds=ids)
+    assert plane.ran == []
+    with refused("UnsupportedOperation", "SendCommand"):
+        lab.client("ssm").start_session(Target=ids[1])
+    with refused("InvalidDocument"):
+        send(lab, InstanceIds=ids[1:], DocumentName="AWS-RunPowerShellScript")
