@@ -160,6 +160,9 @@ def _zones(work: Work, draft: Draft, name: str, cursor: Cursor) -> list[tuple[st
         if isinstance(cidrs.value, list):
             faults.add(cidrs.path, "a list of CIDR blocks needs a list of zones: az: [a, b]")
             return []
+        if isinstance(cursor["ipv6"].value, list):
+            faults.add(cursor["ipv6"].path, "a list of IPv6 wishes needs a list of zones: az: [a, b]")
+            return []
         block = _subnet_block(work, draft, cidrs)
         if block is not None:
             _add(

@@ -196,7 +196,7 @@ def _spec(work: Work, item: Cursor, pair: _Pair, shared: _Shared, told: set[Key]
         if dns and draft.kind != REMOTE:
             needs_dns(work, draft, item["dns"], "peering DNS")
     tables = {draft.name: found for draft in (left, right) if (found := shared.tables(draft, told))}
-    only = {draft.name: blocks for draft in (left, right) if (blocks := shared.narrowed(draft, "only")) is not None}
+    only = {draft.name: blocks for draft in (left, right) if (blocks := shared.narrowed(draft, "only"))}
     without = {draft.name: blocks for draft in (left, right) if (blocks := shared.narrowed(draft, "except"))}
     return PeeringSpec(
         left.name, right.name, dns, tables, only, without, accept_only, item.text("id"), item.mapping("tags"), show(pair.path)

@@ -178,7 +178,7 @@ _TAGS: Schema = {
 _NARROWED: Schema = {
     "title": "a mapping of VPCs to their CIDR blocks",
     "type": "object",
-    "additionalProperties": _one_or_many("a CIDR block or a list of them", _CIDR, minItems=0),
+    "additionalProperties": _one_or_many("a CIDR block or a list of them", _CIDR),
 }
 _SUBNET_IPV6: Schema = {
     "title": "true, the number of a /64 of the VPC's block, or a block such as 2001:db8:0:1::/64",

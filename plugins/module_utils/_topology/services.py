@@ -11,6 +11,7 @@ from typing import Any
 from .blocks import Block, address, parse
 from .draft import OURS, REMOTE, Draft, Work
 from .faults import Cursor, either, show
+from .tables import use
 from .types import BastionSpec, EndpointSpec, FlowLogSpec, GroupSpec, InstanceSpec, RuleSpec
 
 #: https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html (ec2messages serves agents before 3.3.40.0)
@@ -156,7 +157,7 @@ def _endpoint(work: Work, draft: Draft, item: Cursor) -> EndpointSpec | None:
     tables = []
     for wish in item["route_tables"].each():
         if wish.value in draft.table_refs or draft.kind != OURS:
-            tables.append(wish.value)
+            tables.append(use(work, draft, wish.value, wish.path))
         else:
             work.faults.add(
                 wish.path, f"vpcs.{draft.name} has no route table '{wish.value}'{either(wish.value, draft.table_refs, 'it has')}"

@@ -19,9 +19,12 @@ def allows(work: Work) -> tuple[Allow, ...]:
         sources = [place for wish in item["from"].each() for place in resolve(work, wish, ALLOW)]
         targets = [place for wish in item["to"].each() for place in _groups(work, wish)]
         _need_peerings(work, item, sources, targets)
+        for source in sources:
+            if source.kind == "cidr" and ":" in source.name and any(one.protocol == "icmp" and one.from_port != -1 for one in passing):
+                work.faults.add((*item.path, "icmp"), f"a type of ICMP means nothing to {source.name}, which is IPv6: use protocol: icmpv6")
         for source in (narrow for place in sources for narrow in _narrow(work, place)):
             for target in targets:
-                for one in (each for passed in passing for each in _with_ipv6(work, passed, source, target)):
+                for one in (_for(passed, source) for passed in passing):
                     key = (source, target, one)
                     found.setdefault(key, Allow(source, target, one.protocol, one.from_port, one.to_port, _shown(item)))
     return tuple(found.values())
@@ -92,20 +95,10 @@ def _narrow(work: Work, place: Place) -> list[Place]:
     return [Place("subnet", place.vpc, instance.subnet)] if instance.subnet else []
 
 
-def _with_ipv6(work: Work, passing: Traffic, source: Place, target: Place) -> list[Traffic]:
-    """ICMP is another protocol in IPv6: ``icmp: true`` means both, where both ends have IPv6."""
-    six = Traffic("icmpv6", -1, -1)
-    if passing != Traffic("icmp", -1, -1):
-        return [passing]
-    if source.kind == "cidr" and ":" in source.name:
-        return [six]
-    both = _ipv6(work, target) and (source.kind == "internet" or (bool(source.vpc) and _ipv6(work, source)))
-    return [passing, six] if both else [passing]
-
-
-def _ipv6(work: Work, place: Place) -> bool:
-    draft = work.drafts.get(place.vpc)
-    return draft is not None and (bool(draft.ipv6) or any(block.version == 6 for _, block in draft.blocks))
+def _for(passing: Traffic, source: Place) -> Traffic:
+    """ICMP is another protocol in IPv6. Of a source with both families the planner makes both rules: it knows an adopted VPC's blocks."""
+    six = passing == Traffic("icmp", -1, -1) and source.kind == "cidr" and ":" in source.name
+    return Traffic("icmpv6", -1, -1) if six else passing
 
 
 def expects(work: Work) -> tuple[Expect, ...]:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every faulty topology in ``bad/`` and the exact text that a person gets. The files are YAML under a name of their own, because linters refuse what they hold."""
+"""Every faulty topology in ``bad/`` and the exact text that a person gets.
+
+The files are YAML under an ending of their own, because linters refuse what they hold.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,255 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the topology can be built on what the accounts hold: every finding at once, before any write. It only reads a Network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .._model.network import Network, Route, Vpc
+from ..errors import Finding
+from .blocks import inside, overlaps, parse
+from .faults import either, join
+from .limits import Quotas, check_quotas
+from .observed import Observed
+from .types import PeeringSpec, RouteSpec, Topology, VpcSpec
+
+#: Declared targets that AWS shows under another kind. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html
+_SAME_VIA = {"instance": ("instance", "eni"), "endpoint": ("endpoint", "eni"), "eni": ("eni", "instance")}
+
+
+def preflight(
+    topology: Topology, network: Network, identities: Mapping[str, str], quotas: Quotas | None = None
+) -> tuple[list[Finding], list[str]]:
+    """What stands in the way, and what is worth knowing.
+
+    ``identities``: account name (empty for the ambient one) to its 12-digit id. ``quotas``: name (limits.QUOTAS) to number,
+    or such a mapping for each (account id, Region); AWS's defaults stand for what is not known. None: nothing is to be added, so no quota
+    can be exceeded. What the network does not hold is planned, or was not read; neither is a fault in itself.
+    """
+    seen = Observed(topology, network, identities)
+    _accounts(seen)
+    for spec in topology.vpcs.values():
+        if spec.remote is None:
+            _vpc(seen, spec)
+            _names(seen, spec)
+    for pair in topology.peerings:
+        _connection(seen, pair)
+        _overlap(seen, pair)
+    for spec in topology.vpcs.values():
+        _dns(seen, spec)
+        _new_blocks(seen, spec)
+    _routes(seen)
+    if quotas is not None:
+        check_quotas(seen, quotas)
+    return list(dict.fromkeys(seen.findings)), list(dict.fromkeys(seen.warnings))
+
+
+def _accounts(seen: Observed) -> None:
+    for name, account in seen.topology.accounts.items():
+        actual = seen.identities.get(name, "")
+        if account.id and actual and account.id != actual:
+            seen.fault(f"accounts.{name}.id", f"the credentials are of account {actual}, not {account.id}: check the profile or role")
+
+
+def _vpc(seen: Observed, spec: VpcSpec) -> None:
+    """Adopted VPCs: found, found once, as declared, and owned by the account that we act as."""
+    found = seen.candidates(spec)
+    where = f"{spec.account or 'the account'} ({seen.account(spec) or 'unknown'}), {spec.region}"
+    if not spec.ours and not found and seen.read(spec, "Vpcs"):
+        wanted = spec.id or "VPC with " + join(f"{key}={value}" for key, value in spec.lookup.items())
+        seen.fault(f"{spec.path}.{'id' if spec.id else 'lookup'}", f"there is no {wanted} in {where}: check the id, account and Region")
+    if len(found) > 1 and not spec.ours:
+        seen.fault(f"{spec.path}.lookup", f"{join(vpc.label for vpc in found)} all carry these tags: add a tag, or name one by `id`")
+        return
+    for vpc in found[:1]:
+        if spec.id and vpc.region != spec.region:
+            seen.fault(f"{spec.path}.region", f"{vpc.id} is in {vpc.region}, not {spec.region}")
+        if not spec.ours:
+            _as_declared(seen, spec, vpc)
+        _owner(seen, spec, vpc)
+
+
+def _as_declared(seen: Observed, spec: VpcSpec, vpc: Vpc) -> None:
+    if spec.cidrs and (spec.cidrs[0] != vpc.cidrs[0] or set(spec.cidrs) != set(vpc.cidrs)):
+        actual, declared = join(vpc.cidrs), join(spec.cidrs)
+        seen.fault(
+            f"{spec.path}.cidr", f"{vpc.id} has {actual}, not {declared}: an adopted VPC's blocks are only checked; correct or drop them"
+        )
+    if spec.ipv6 and not (vpc.ipv6_cidrs if spec.ipv6 == "amazon" else spec.ipv6 in vpc.ipv6_cidrs):
+        wanted = "no IPv6 block" if spec.ipv6 == "amazon" else f"{join(vpc.ipv6_cidrs)}, not {spec.ipv6}"
+        seen.fault(f"{spec.path}.ipv6", f"{vpc.id} has {wanted}: an adopted VPC's blocks are only checked; add it there, or drop it here")
+
+
+def _owner(seen: Observed, spec: VpcSpec, vpc: Vpc) -> None:
+    """A participant cannot act on a shared VPC's peerings, tables or gateways.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-sharing-share-subnet-working-with.html
+    """
+    account = seen.account(spec)
+    if not account or vpc.account == account:
+        return
+    peered = any(spec.name in (pair.requester, pair.accepter) for pair in seen.topology.peerings)
+    what = "peerings" if peered else "route tables" if spec.route_tables else "subnets" if spec.subnets else ""
+    if what:
+        seen.fault(
+            spec.path,
+            f"{vpc.id} belongs to account {vpc.account} and is only shared with {account}, which cannot act on its {what}: use the "
+            "owner's credentials",
+        )
+    else:
+        seen.warn(spec.path, f"{vpc.id} belongs to account {vpc.account} and is only shared with {account}")
+
+
+def _names(seen: Observed, spec: VpcSpec) -> None:
+    """Tables and groups of adopted VPCs that must exist, once. Every VPC has a table and a group: none at all means not read."""
+    vpc = seen.vpc_id(spec.name)
+    tables, groups = seen.network.tables_of.get(vpc, ()), seen.network.groups_of.get(vpc, ())
+    for table in spec.route_tables.values():
+        if table.ref and tables:
+            found = seen.tables(spec.name, table.name)
+            known = ["main", *(label for item in tables for label in (item.tags.get("Name", ""), item.id) if label)]
+            if not found:
+                seen.fault(table.path, f"{vpc} has no route table '{table.ref}'{either(table.ref, known, 'it has')}")
+            elif len(found) > 1:
+                seen.fault(table.path, f"'{table.ref}' is the Name of {join(item.id for item in found)}: name the table by its id")
+    for group in spec.security_groups.values():
+        if group.ref and groups and not seen.groups(spec.name, group.name):
+            known = [label for item in groups for label in (item.group_name, item.id)]
+            seen.fault(group.path, f"{vpc} has no security group '{group.ref}'{either(group.ref, known, 'it has')}")
+        for rule in (*group.rules, *(group.egress or ())):
+            other = seen.network.security_groups.get(rule.group)
+            if other is not None and other.region != spec.region:
+                seen.fault(
+                    rule.path,
+                    f"{rule.group} is in {other.region}, {spec.path} in {spec.region}: a rule cannot name a group of another Region",
+                )
+
+
+def _connection(seen: Observed, pair: PeeringSpec) -> None:
+    """A connection that is there already: ours, somebody else's (it will do), or a dead one (it does not matter)."""
+    listed, live = seen.connections(pair), seen.live(pair)
+    if pair.id:
+        named = seen.network.peerings.get(pair.id)
+        if named is None:
+            if seen.network.peerings:
+                seen.fault(f"{pair.path}.id", f"there is no {pair.id}: check the id, account and Region, or leave it out")
+        elif named.pair != {seen.vpc_id(pair.requester), seen.vpc_id(pair.accepter)} - {""}:
+            seen.fault(f"{pair.path}.id", f"{pair.id} joins {join(sorted(named.pair))}, not {pair.requester} and {pair.accepter}")
+        elif not named.live:
+            seen.fault(f"{pair.path}.id", f"{pair.id} is {named.status} and cannot come alive again: leave `id` out, and a new one is made")
+        return
+    if live is None:
+        dead = [f"{item.id} ({item.status})" for item in listed if item.status in ("failed", "rejected", "expired")]
+        if dead and not pair.accept_only:
+            seen.warn(
+                pair.path,
+                f"an earlier request between {pair.requester} and {pair.accepter} came to nothing: {join(dead)}; a new one is made",
+            )
+        if pair.accept_only and seen.vpc(pair.accepter) is not None:
+            seen.warn(pair.path, f"{pair.requester} has sent no request yet: until its owner does, there is nothing to accept")
+    elif not seen.ours(live) and not pair.accept_only:
+        seen.warn(
+            pair.path,
+            f"{live.id} ({live.status}) joins {pair.requester} and {pair.accepter} already, made by others: it is used, and left "
+            "at teardown",
+        )
+
+
+def _overlap(seen: Observed, pair: PeeringSpec) -> None:
+    """Every block of both families, secondary ones that nobody declared included.
+
+    https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-limitations
+    """
+    live = seen.live(pair)
+    if live is not None and live.status in ("active", "provisioning"):
+        return
+    for left, block, right, other in overlaps(seen.blocks(pair.requester), seen.blocks(pair.accepter)):
+        seen.fault(pair.path, f"{block} of {left} overlaps {other} of {right}: AWS refuses the connection, whatever is routed")
+
+
+def _dns(seen: Observed, spec: VpcSpec) -> None:
+    """Attributes that only an adopted VPC's owner turns on. https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html"""
+    vpc = None if spec.ours or spec.remote else seen.vpc(spec.name)
+    if vpc is None:
+        return
+    why = [f"peering DNS ({pair.path})" for pair in seen.topology.peerings if pair.dns and spec.name in (pair.requester, pair.accepter)]
+    why += [f"private DNS ({endpoint.path})" for endpoint in spec.endpoints.values() if endpoint.private_dns]
+    why += [f"`dns` ({spec.path}.dns)"] if spec.dns else []
+    attributes = (("DNS support", "--enable-dns-support", vpc.dns_support), ("DNS hostnames", "--enable-dns-hostnames", vpc.dns_hostnames))
+    off = [(words, option) for words, option, on in attributes if on is False]
+    for words, option in off if why else ():
+        seen.fault(spec.path, f"{vpc.id} has {words} off, which {why[0]} needs: aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option}")
+
+
+def _new_blocks(seen: Observed, spec: VpcSpec) -> None:
+    """A block that is added must not hold the destination of a route; and none is added by a requester while its request is pending.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/add-ipv4-cidr.html
+    """
+    vpc = seen.vpc(spec.name) if spec.ours else None
+    for text in spec.cidrs if vpc is not None else ():
+        block = parse(text)
+        if vpc is None or text in vpc.cidrs or isinstance(block, str):
+            continue
+        for table in seen.network.tables_of.get(vpc.id, ()):
+            for route in table.routes:
+                to = parse(route.destination) if "/" in route.destination else ""
+                if not isinstance(to, str) and route.target != "local" and inside(to, [block]):
+                    seen.fault(
+                        f"{spec.path}.cidr", f"{text} cannot be added to {vpc.id}: {table.label} has a route to {to}, to {route.target}"
+                    )
+        for peering in seen.network.peerings_of.get(vpc.id, ()):
+            if peering.status == "pending-acceptance" and peering.requester.vpc == vpc.id:
+                seen.warn(f"{spec.path}.cidr", f"{text} can be added to {vpc.id} only once {peering.id}, which it requested, is accepted")
+
+
+def _routes(seen: Observed) -> None:
+    """Routes of others to a destination that the plan needs, in a table that it covers."""
+    if seen.topology.replace_routes:
+        return
+    for pair in seen.topology.peerings:
+        for name, other in ((pair.requester, pair.accepter), (pair.accepter, pair.requester)):
+            wanted = [text for text in _destinations(seen, pair, other) if text]
+            for table in pair.tables.get(name, ()):
+                for where, route in _there(seen, name, table, wanted):
+                    own = {peering.id for peering in seen.connections(pair)}
+                    if route.target not in own and not _ours(seen, route):
+                        _refuse(seen, pair.path, where, route, f"the peering with {other}")
+    for spec in seen.topology.vpcs.values():
+        for table_spec in spec.route_tables.values():
+            for declared in table_spec.routes:
+                for where, route in _there(seen, spec.name, table_spec.name, [declared.to]):
+                    if not _same(declared, route) and not _ours(seen, route):
+                        _refuse(seen, declared.path, where, route, "this one")
+
+
+def _destinations(seen: Observed, pair: PeeringSpec, name: str) -> list[str]:
+    if pair.only.get(name):
+        return list(pair.only[name])
+    return [str(block) for _, block in seen.blocks(name) if str(block) not in pair.without.get(name, ())]
+
+
+def _there(seen: Observed, vpc: str, table: str, wanted: list[str]) -> Iterator[tuple[str, Route]]:
+    for found in seen.tables(vpc, table)[:1]:
+        for destination in wanted:
+            if destination in found.by_destination and not found.by_destination[destination].propagated:
+                yield found.label, found.by_destination[destination]
+
+
+def _same(declared: RouteSpec, route: Route) -> bool:
+    vias = _SAME_VIA.get(declared.via, (declared.via,))
+    return route.via in vias and ("-" not in declared.target or declared.target == route.target or route.via != declared.via)
+
+
+def _ours(seen: Observed, route: Route) -> bool:
+    """A route carries no tags: it is ours when its target is."""
+    network = seen.network
+    collections = (network.peerings, network.internet_gateways, network.nat_gateways, network.egress_only_gateways, network.endpoints)
+    return any(route.target in items and seen.ours(items[route.target]) for items in collections)
+
+
+def _refuse(seen: Observed, path: str, table: str, route: Route, what: str) -> None:
+    state = " (a black hole)" if route.blackhole else ""
+    message = f"{table} has a route to {route.destination}, to {route.target}{state}, that is not ours and in the way of {what}"
+    seen.fault(path, f"{message}: remove it, or set replace_routes: true to take it over")
