@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import AwsError, MaybeDone
@@ -151,6 +152,9 @@ class Client:
             else:
                 bucket.served()
                 self.fresh.made(call.action, given, answer)
+                refused = _refused(answer, call)
+                if refused and not (lost and repeat.already_done(call.action, refused.code)):
+                    raise refused
                 return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def _method(self, client: Any, operation: str) -> str:
@@ -168,7 +172,9 @@ class Client:
             status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
             if code.isdigit():  # no error of AWS's: a gateway's page of HTML, of which botocore makes what it can
                 code = "UnreadableAnswer"
-                return repeat.kind_of(code, status), from_answer(code, f"the endpoint answered with HTTP status {status} and no AWS error", call)
+                return repeat.kind_of(code, status), from_answer(
+                    code, f"the endpoint answered with HTTP status {status} and no AWS error", call
+                )
             mapped = from_exception(error, call, url)
             if mapped.action != call.action:  # the credentials failed before the call itself was sent
                 return (repeat.THROTTLED if code in repeat.THROTTLES else repeat.NOT_SENT if status >= 500 else repeat.FINAL), mapped
@@ -178,9 +184,20 @@ class Client:
         names = [kind.__name__ for kind in type(error).__mro__]
         if type(error).__name__ == "ResponseParserError":
             return repeat.LOST, from_answer("UnreadableAnswer", "the endpoint's answer is not one that AWS gives", call)
+        if "SSLError" in names:  # a kind of broken connection to botocore, but no second try will mend it
+            return repeat.FINAL, from_exception(error, call, url)
         if any(name in names for name in _NOT_SENT):
             return repeat.NOT_SENT, from_exception(error, call, url)
         return (repeat.LOST if any(name in names for name in _BROKEN) else repeat.FINAL), from_exception(error, call, url)
+
+
+def _refused(answer: Mapping[str, Any], call: Call) -> AwsError | None:
+    """Calls for several things at once (DeleteVpcEndpoints, CreateFlowLogs) succeed and list what they did not do: an error to us."""
+    for item in answer.get("Unsuccessful") or ():
+        told = item.get("Error") or {}
+        where = replace(call, resource=str(item.get("ResourceId") or call.resource))
+        return from_answer(str(told.get("Code", "Unsuccessful")), str(told.get("Message", "")), where)
+    return None
 
 
 def _service(action: str) -> str:

@@ -134,8 +134,11 @@ def from_exception(error: Exception, call: Call, url: str = "") -> AwsError:
         return from_answer(str(response["Error"].get("Code", "")), str(response["Error"].get("Message", "")), call)
     if "ProfileNotFound" in names:
         profile = getattr(error, "kwargs", {}).get("profile", "")
-        shown = f"profile {profile!r}" if profile else "the profile with an empty name (AWS_PROFILE is set to nothing)"
-        return CredentialsError(f"{_whose(call)}: no {shown} in the AWS config files: see `aws configure list-profiles`", **args)
+        if not profile:
+            return CredentialsError(f"{_whose(call)}: AWS_PROFILE is set but empty: unset it, or set profile", **args)
+        return CredentialsError(
+            f"{_whose(call)}: no profile {profile!r} in the AWS config files: see `aws configure list-profiles`", **args
+        )
     if names & {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoAuthTokenError"}:
         more = f" ({one_line(str(error))})" if "CredentialRetrievalError" in names or "PartialCredentialsError" in names else ""
         return CredentialsError(
@@ -154,7 +157,7 @@ def from_exception(error: Exception, call: Call, url: str = "") -> AwsError:
         return AwsError(f"{_whose(call)}: no Region given: set region, or AWS_REGION, or one in the profile", **args)
     if "InvalidRegionError" in names:
         return EndpointUnreachable(f"{call.region!r} is not the name of a Region: check region", **args)
-    if names & {"SSLError", "ProxyConnectionError"} and "SSLError" in names:
+    if "SSLError" in names:
         return EndpointUnreachable(f"{url or call.where}: TLS failed: {_reason(error)}: check aws_ca_bundle and validate_certs", **args)
     if "ProxyConnectionError" in names:
         return EndpointUnreachable(
@@ -177,7 +180,7 @@ def from_exception(error: Exception, call: Call, url: str = "") -> AwsError:
 
 
 def _whose(call: Call) -> str:
-    return f"account {call.name!r}" if call.name else f"account {call.account}" if call.account else "ambient account"
+    return f"account {call.name!r}" if call.name else f"account {call.account}" if call.account else "the ambient account"
 
 
 def _endpoint(error: Exception) -> str:
@@ -191,7 +194,7 @@ def _reason(error: Exception) -> str:
 
 def _reach_hint(error: Exception, url: str, call: Call) -> str:
     if url and is_loopback(url):
-        return "is the lab running? Start it with `make lab`"
+        return "is the lab running? `make lab`, or the playbook cloudnet.vpc.lab, starts it"
     inner = str(getattr(error, "kwargs", {}).get("error", ""))
     host = urlsplit(url).hostname or ""
     if any(

@@ -71,7 +71,7 @@ ONCE = frozenset(
 #: Calls that say "already so" when repeated, and the codes in which they say it: success if the call before it was lost, an error
 #: otherwise.
 ALREADY: Mapping[str, tuple[str, ...]] = {
-    "ec2:AcceptVpcPeeringConnection": ("InvalidStateTransition", "OperationNotPermitted"),
+    "ec2:AcceptVpcPeeringConnection": ("InvalidStateTransition",),
     "ec2:AssociateSecurityGroupVpc": ("Resource.AlreadyAssociated", "InvalidSecurityGroupVpcAssociation.Duplicate"),
     "ec2:AttachInternetGateway": ("Resource.AlreadyAssociated",),
     "ec2:AuthorizeSecurityGroupEgress": ("InvalidPermission.Duplicate",),

@@ -175,9 +175,9 @@ class Sessions:
                     client = self._session(name).client(service, region_name=region or None, **self._settings())
                 except CloudnetError:
                     raise
-                except ValueError as error:  # botocore's word for an endpoint_url that is no URL
-                    raise AwsError(f"{error}: endpoint_url must be a URL such as http://127.0.0.1:4566", region=region) from error
                 except Exception as error:
+                    if type(error) is ValueError:  # botocore's word for an endpoint_url that is no URL
+                        raise AwsError(f"{error}: endpoint_url must be a URL such as http://127.0.0.1:4566", region=region) from error
                     raise from_exception(error, Call(f"{service}:*", region=region, name=name)) from error
                 check_target(self._target, client.meta.endpoint_url)
                 self._clients[key] = client

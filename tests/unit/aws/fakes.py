@@ -46,7 +46,7 @@ def refusal(code: str, message: str = "No.", status: int = 400, operation: str =
 
 
 class FakeBoto:
-    """A boto3 client that answers each operation from a list: an exception is raised, a mapping returned. ``asked`` keeps the parameters."""
+    """A boto3 client that answers each operation from a list: an exception is raised, a mapping returned. ``asked``: the parameters."""
 
     def __init__(self, service: str, script: dict[str, list[Any]]) -> None:
         model = service_model(service)

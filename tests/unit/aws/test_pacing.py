@@ -7,7 +7,16 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import MUTATING, RATES, READING, UNBOUNDED, Bucket, Pacer, Rate, rate_of
+from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import (
+    MUTATING,
+    RATES,
+    READING,
+    UNBOUNDED,
+    Bucket,
+    Pacer,
+    Rate,
+    rate_of,
+)
 from fakes import Clock, service_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,5 +144,3 @@ def test_threads_share_one_bucket_fairly() -> None:
     for thread in threads:
         thread.join()
     assert sorted(waits) == pytest.approx([0.0] * 20 + [n / 4 for n in range(1, 181)])
-
-

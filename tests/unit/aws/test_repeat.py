@@ -9,7 +9,6 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._aws import repeat
 from fakes import Clock, service_model
 
 
-
 def has_token(operation: str) -> bool:
     shape = service_model("ec2").operation_model(operation).input_shape
     return bool(shape and "ClientToken" in shape.members)
@@ -24,8 +23,10 @@ def test_the_table_of_unrepeatable_calls_holds_none_with_a_token_and_none_that_d
 
 
 def test_no_creating_call_is_repeated_blindly() -> None:
-    """Whatever creates and takes no token is either in ALREADY (a repetition says so) or not repeated, whether the table names it or not."""
-    creating = [name for name in service_model("ec2").operation_names if name.startswith(("Create", "Allocate", "Run", "Request", "Import", "Copy"))]
+    """Whatever creates and takes no token is in ALREADY (a repetition says so) or not repeated, whether a table names it or not."""
+    creating = [
+        name for name in service_model("ec2").operation_names if name.startswith(("Create", "Allocate", "Run", "Request", "Import", "Copy"))
+    ]
     assert len(creating) > 90
     for name in creating:
         action = f"ec2:{name}"
@@ -39,8 +40,21 @@ def test_the_vpc_domain_is_in_the_tables() -> None:
     """A reader finds every creating call of the domain that takes no token in one of the two tables."""
     named = {
         f"ec2:{name}"
-        for name in ("AllocateAddress", "CreateInternetGateway", "CreateNetworkAclEntry", "CreateRoute", "CreateSecurityGroup", "CreateSubnet")
-    } | {"ec2:CreateVpc", "ec2:CreateVpcPeeringConnection", "ec2:AssociateRouteTable", "ec2:AssociateVpcCidrBlock", "ec2:AssociateSubnetCidrBlock"}
+        for name in (
+            "AllocateAddress",
+            "CreateInternetGateway",
+            "CreateNetworkAclEntry",
+            "CreateRoute",
+            "CreateSecurityGroup",
+            "CreateSubnet",
+        )
+    } | {
+        "ec2:CreateVpc",
+        "ec2:CreateVpcPeeringConnection",
+        "ec2:AssociateRouteTable",
+        "ec2:AssociateVpcCidrBlock",
+        "ec2:AssociateSubnetCidrBlock",
+    }
     assert named <= repeat.ONCE | repeat.ALREADY.keys()
 
 
@@ -91,6 +105,7 @@ def test_kinds(code: str, status: int, kind: str) -> None:
         ("ec2:AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", True),
         ("ec2:RevokeSecurityGroupEgress", "InvalidPermission.NotFound", True),
         ("ec2:DeleteRoute", "InvalidRoute.NotFound", True),
+        ("ec2:AcceptVpcPeeringConnection", "OperationNotPermitted", False),
         ("ec2:DeleteVpc", "InvalidVpcID.NotFound", True),
         ("ec2:DeleteNatGateway", "NatGatewayNotFound", True),
         ("ec2:DeleteVpc", "DependencyViolation", False),

@@ -36,7 +36,11 @@ def test_a_vpc_with_every_kind_of_block_and_its_attributes() -> None:
             {"AssociationId": "a-6", "Ipv6CidrBlock": "2600:1F00::/56", "Ipv6CidrBlockState": {"State": "associated"}},
             {"AssociationId": "a-7", "Ipv6CidrBlock": "", "Ipv6CidrBlockState": {"State": "associating"}},
         ],
-        "Tags": [{"Key": "Name", "Value": "ops"}, {"Key": "cloudnet:topology", "Value": "t"}, {"Key": "cloudnet:name", "Value": "vpcs.ops"}],
+        "Tags": [
+            {"Key": "Name", "Value": "ops"},
+            {"Key": "cloudnet:topology", "Value": "t"},
+            {"Key": "cloudnet:name", "Value": "vpcs.ops"},
+        ],
     }
     attributes = {"VpcId": "vpc-1", "EnableDnsSupport": {"Value": True}, "EnableDnsHostnames": {"Value": False}}
     vpc = network(Vpcs=[item], VpcAttributes=[attributes]).vpcs["vpc-1"]
@@ -60,7 +64,10 @@ def test_a_shared_vpc_belongs_to_its_owner_whose_view_counts() -> None:
 ROUTES: list[tuple[dict[str, Any], Route]] = [
     ({"GatewayId": "local", "Origin": "CreateRouteTable"}, Route("10.0.0.0/8", "local", "local", "active", "CreateRouteTable")),
     ({"GatewayId": "igw-1"}, Route("10.0.0.0/8", "internet", "igw-1")),
-    ({"GatewayId": "vgw-1", "Origin": "EnableVgwRoutePropagation"}, Route("10.0.0.0/8", "vpn", "vgw-1", "active", "EnableVgwRoutePropagation")),
+    (
+        {"GatewayId": "vgw-1", "Origin": "EnableVgwRoutePropagation"},
+        Route("10.0.0.0/8", "vpn", "vgw-1", "active", "EnableVgwRoutePropagation"),
+    ),
     ({"GatewayId": "vpce-1"}, Route("10.0.0.0/8", "endpoint", "vpce-1")),
     ({"GatewayId": "new-1"}, Route("10.0.0.0/8", "unknown", "new-1")),
     ({"VpcPeeringConnectionId": "pcx-1", "State": "blackhole"}, Route("10.0.0.0/8", "peering", "pcx-1", "blackhole")),
@@ -163,7 +170,9 @@ def test_a_peering_of_which_only_the_accepter_was_asked() -> None:
     assert found.requester.account == ME and found.requester.dns is None and found.requester.cidrs == ()
 
 
-@pytest.mark.parametrize(("one", "two", "newer"), [("active", "deleted", "deleted"), ("provisioning", "active", "active"), ("active", "new-state", "active")])
+@pytest.mark.parametrize(
+    ("one", "two", "newer"), [("active", "deleted", "deleted"), ("provisioning", "active", "active"), ("active", "new-state", "active")]
+)
 def test_states_only_move_forward(one: str, two: str, newer: str) -> None:
     for first, second in ((one, two), (two, one)):
         files = {(ME, HERE, "VpcPeeringConnections"): (peering(first),), (PEER, THERE, "VpcPeeringConnections"): (peering(second),)}
@@ -171,7 +180,12 @@ def test_states_only_move_forward(one: str, two: str, newer: str) -> None:
 
 
 def test_rules_come_from_their_own_file_where_there_is_one() -> None:
-    group = {"GroupId": "sg-1", "VpcId": "vpc-1", "GroupName": "web", "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}
+    group = {
+        "GroupId": "sg-1",
+        "VpcId": "vpc-1",
+        "GroupName": "web",
+        "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    }
     rule = {
         "SecurityGroupRuleId": "sgr-1",
         "GroupId": "sg-1",
@@ -182,7 +196,9 @@ def test_rules_come_from_their_own_file_where_there_is_one() -> None:
         "Tags": [{"Key": "cloudnet:topology", "Value": "t"}],
     }
     told = network(SecurityGroups=[group], SecurityGroupRules=[rule])
-    assert [(found.id, found.protocol, found.cidr, found.topology) for found in told.rules_of["sg-1"]] == [("sgr-1", "tcp", "10.0.0.0/8", "t")]
+    assert [(found.id, found.protocol, found.cidr, found.topology) for found in told.rules_of["sg-1"]] == [
+        ("sgr-1", "tcp", "10.0.0.0/8", "t")
+    ]
     assert network(SecurityGroups=[group], SecurityGroupRules=[]).rules == {}
     assert [found.cidr for found in network(SecurityGroups=[group]).rules_of["sg-1"]] == ["0.0.0.0/0"]
 
@@ -203,7 +219,10 @@ def test_the_other_objects() -> None:
                 ],
             }
         ],
-        InternetGateways=[{"InternetGatewayId": "igw-1", "Attachments": [{"VpcId": "vpc-1", "State": "available"}]}, {"InternetGatewayId": "igw-2"}],
+        InternetGateways=[
+            {"InternetGatewayId": "igw-1", "Attachments": [{"VpcId": "vpc-1", "State": "available"}]},
+            {"InternetGatewayId": "igw-2"},
+        ],
         EgressOnlyInternetGateways=[{"EgressOnlyInternetGatewayId": "eigw-1", "Attachments": [{"VpcId": "vpc-1", "State": "attached"}]}],
         NatGateways=[
             {
@@ -211,7 +230,9 @@ def test_the_other_objects() -> None:
                 "VpcId": "vpc-1",
                 "SubnetId": "subnet-1",
                 "State": "pending",
-                "NatGatewayAddresses": [{"AllocationId": "eipalloc-1", "PublicIp": "198.18.0.1", "PrivateIp": "10.0.0.9", "NetworkInterfaceId": "eni-9"}],
+                "NatGatewayAddresses": [
+                    {"AllocationId": "eipalloc-1", "PublicIp": "198.18.0.1", "PrivateIp": "10.0.0.9", "NetworkInterfaceId": "eni-9"}
+                ],
             }
         ],
         Addresses=[{"AllocationId": "eipalloc-1", "PublicIp": "198.18.0.1", "NetworkInterfaceId": "eni-9"}, {"PublicIp": "198.18.0.2"}],
@@ -241,7 +262,15 @@ def test_the_other_objects() -> None:
             }
         ],
         ManagedPrefixLists=[
-            {"PrefixListId": "pl-1", "PrefixListName": "corp", "AddressFamily": "IPv4", "MaxEntries": 5, "Version": 2, "OwnerId": ME, "State": "x"},
+            {
+                "PrefixListId": "pl-1",
+                "PrefixListName": "corp",
+                "AddressFamily": "IPv4",
+                "MaxEntries": 5,
+                "Version": 2,
+                "OwnerId": ME,
+                "State": "x",
+            },
             {"PrefixListId": "pl-2", "PrefixListName": "s3", "OwnerId": "AWS"},
             {"PrefixListId": "pl-3", "PrefixListName": "unread", "OwnerId": "AWS"},
         ],
@@ -273,7 +302,10 @@ def test_the_other_objects() -> None:
                         "State": {"Name": "running"},
                         "VpcId": "vpc-1",
                         "PrivateIpAddress": "10.0.0.5",
-                        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}, {"NetworkInterfaceId": "eni-2", "PrivateIpAddress": "10.0.0.7"}],
+                        "NetworkInterfaces": [
+                            {"NetworkInterfaceId": "eni-1"},
+                            {"NetworkInterfaceId": "eni-2", "PrivateIpAddress": "10.0.0.7"},
+                        ],
                         "IamInstanceProfile": {"Arn": "arn:profile"},
                     }
                 ],
@@ -329,7 +361,10 @@ def test_associated_vpcs_of_a_group() -> None:
             {"NetworkAcls": [{"NetworkAclId": "a", "VpcId": "v", "Entries": [{"RuleNumber": "many"}]}]},
             "item 0 of NetworkAcls cannot be understood: invalid literal for int() with base 10: 'many'",
         ),
-        ({"Reservations": [{"Instances": ["i-1"]}]}, "item 0 of Reservations cannot be understood: string indices must be integers, not 'str'"),
+        (
+            {"Reservations": [{"Instances": ["i-1"]}]},
+            "item 0 of Reservations cannot be understood: string indices must be integers, not 'str'",
+        ),
     ],
 )
 def test_a_misshapen_item_is_one_line_that_names_it(files: dict[str, Any], message: str) -> None:

@@ -14,7 +14,18 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import
 
 @pytest.mark.parametrize(
     ("told", "name"),
-    [("6", "tcp"), (6, "tcp"), ("TCP", "tcp"), ("17", "udp"), ("1", "icmp"), ("58", "icmpv6"), ("-1", "-1"), (-1, "-1"), ("all", "-1"), ("50", "50")],
+    [
+        ("6", "tcp"),
+        (6, "tcp"),
+        ("TCP", "tcp"),
+        ("17", "udp"),
+        ("1", "icmp"),
+        ("58", "icmpv6"),
+        ("-1", "-1"),
+        (-1, "-1"),
+        ("all", "-1"),
+        ("50", "50"),
+    ],
 )
 def test_protocols(told: Any, name: str) -> None:
     assert rules.protocol_name(told) == name
@@ -112,7 +123,9 @@ TOLD: list[dict[str, Any]] = [
 
 def test_derived_rules_equal_the_described_ones_but_for_their_ids() -> None:
     described = [
-        rules.rule({"SecurityGroupRuleId": f"sgr-{n}", "GroupId": "sg-1", "GroupOwnerId": "111111111111"} | item, "111111111111", "us-east-1", {})
+        rules.rule(
+            {"SecurityGroupRuleId": f"sgr-{n}", "GroupId": "sg-1", "GroupOwnerId": "111111111111"} | item, "111111111111", "us-east-1", {}
+        )
         for n, item in enumerate(TOLD)
     ]
     derived = list(rules.derived(GROUP, "111111111111", "us-east-1"))
@@ -131,7 +144,14 @@ def test_derived_ids_are_stable_and_distinct() -> None:
     ("told", "entry"),
     [
         (
-            {"RuleNumber": 100, "Protocol": "6", "RuleAction": "allow", "Egress": False, "CidrBlock": "10.0.0.0/8", "PortRange": {"From": 80, "To": 81}},
+            {
+                "RuleNumber": 100,
+                "Protocol": "6",
+                "RuleAction": "allow",
+                "Egress": False,
+                "CidrBlock": "10.0.0.0/8",
+                "PortRange": {"From": 80, "To": 81},
+            },
             AclEntry(100, False, True, "tcp", "10.0.0.0/8", 80, 81),
         ),
         (

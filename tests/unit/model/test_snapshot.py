@@ -88,13 +88,17 @@ def test_several_accounts_and_regions(tmp_path: Path) -> None:
             write(tmp_path / "accounts" / account / region, Vpcs=[VPC | {"VpcId": f"vpc-{account}-{region}", "OwnerId": account}])
     told = load(tmp_path)
     assert told.places == ((ME, "eu-west-1"), (ME, HERE), ("222222222222", "eu-west-1"), ("222222222222", HERE))
-    assert [item["VpcId"] for _, _, item in told.items("Vpcs")][0] == f"vpc-{ME}-eu-west-1"
+    assert next(item["VpcId"] for _, _, item in told.items("Vpcs")) == f"vpc-{ME}-eu-west-1"
 
 
 def test_the_region_may_come_from_instances_or_arns(tmp_path: Path) -> None:
     write(tmp_path / "a", Reservations=[{"Instances": [{"InstanceId": "i-1", "Placement": {"AvailabilityZone": "ap-southeast-2c"}}]}])
     assert load(tmp_path / "a").places == (("unknown", "ap-southeast-2"),)
-    write(tmp_path / "b", Vpcs=[VPC], SecurityGroupRules=[{"SecurityGroupRuleArn": f"arn:aws:ec2:us-gov-west-1:{ME}:security-group-rule/sgr-1"}])
+    write(
+        tmp_path / "b",
+        Vpcs=[VPC],
+        SecurityGroupRules=[{"SecurityGroupRuleArn": f"arn:aws:ec2:us-gov-west-1:{ME}:security-group-rule/sgr-1"}],
+    )
     assert load(tmp_path / "b").places == ((ME, "us-gov-west-1"),)
 
 
@@ -102,7 +106,9 @@ def test_what_nothing_tells_is_called_unknown_and_said(tmp_path: Path) -> None:
     write(tmp_path, Vpcs=[{"VpcId": "vpc-1"}])
     told = load(tmp_path)
     assert told.places == (("unknown", "unknown"),)
-    assert told.warnings[0] == f"{tmp_path}: neither folders nor items tell all of account and Region; read as account unknown, Region unknown"
+    assert (
+        told.warnings[0] == f"{tmp_path}: neither folders nor items tell all of account and Region; read as account unknown, Region unknown"
+    )
 
 
 def test_missing_files_are_one_warning_a_region(tmp_path: Path) -> None:
@@ -138,6 +144,16 @@ def test_one_file_may_hold_several_answers_and_several_files_one(tmp_path: Path)
     told = load(tmp_path).files
     assert [item["VpcId"] for item in told[ME, HERE, "Vpcs"]] == ["vpc-1", "vpc-2"]
     assert told[ME, HERE, "Subnets"] == (SUBNET,)
+
+
+def test_managed_prefix_lists_as_the_cli_prints_them_are_told_from_the_other_lists(tmp_path: Path) -> None:
+    here = tmp_path / ME / HERE
+    here.mkdir(parents=True)
+    (here / "ManagedPrefixLists.json").write_text(json.dumps({"PrefixLists": [{"PrefixListId": "pl-1", "MaxEntries": 5}]}))
+    (here / "PrefixLists.json").write_text(json.dumps({"PrefixLists": [{"PrefixListId": "pl-1", "Cidrs": []}]}))
+    told = load(tmp_path).files
+    assert told[ME, HERE, "ManagedPrefixLists"] == ({"PrefixListId": "pl-1", "MaxEntries": 5},)
+    assert told[ME, HERE, "PrefixLists"] == ({"PrefixListId": "pl-1", "Cidrs": []},)
 
 
 @pytest.mark.parametrize(
