@@ -21,7 +21,7 @@ from ._aws.waiters import Watcher
 from ._model.build import build
 from ._model.network import Network, Peering
 from ._model.snapshot import Snapshot
-from ._plan.actions import Plan, check_approval
+from ._plan.actions import Action, Plan, check_approval
 from ._plan.apply import Outcome, Progress, apply
 from ._plan.handoff import handoff
 from ._plan.planner import plan as make_plan
@@ -60,7 +60,7 @@ COLLECTIONS = {
 class Options:
     """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name.
 
-    ``kinds``: only actions of these kinds, for modules that concern those alone; None for all.
+    ``only``: which actions concern the caller, for modules that are about one kind of object; None for all.
     """
 
     absent: bool = False
@@ -68,7 +68,7 @@ class Options:
     approved: Mapping[str, Any] | str | None = None
     check: bool = False
     narrow: bool = False
-    kinds: frozenset[str] | None = None
+    only: Callable[[Action], bool] | None = None
     progress: Callable[[Progress], None] = lambda _: None
 
 
@@ -120,7 +120,7 @@ class Estate:
     def plan(self, network: Network, options: Options) -> Plan:
         """What would be done. Raises PreflightError."""
         plan = make_plan(self.topology, network, self.accounts, absent=options.absent, through=options.through, narrow=options.narrow)
-        return plan if options.kinds is None else only(plan, options.kinds)
+        return plan if options.only is None else part(plan, options.only)
 
     def converge(self, options: Options) -> Result:
         """Take the accounts to the topology, or only say what that takes (``options.check``).
@@ -204,9 +204,9 @@ class Estate:
         return Result(plan, network, snapshot, ids, self.identities, papers, tuple(dict.fromkeys(warnings)), dict(self.client.calls))
 
 
-def only(plan: Plan, kinds: frozenset[str]) -> Plan:
-    """A plan's actions of some kinds."""
-    kept = [action for action in plan if action.kind in kinds]
+def part(plan: Plan, concerns: Callable[[Action], bool]) -> Plan:
+    """The actions of a plan that concern somebody."""
+    kept = [action for action in plan if concerns(action)]
     keys = {action.key for action in kept}
     return replace(plan, actions=tuple(replace(action, needs=action.needs & keys) for action in kept))
 
