@@ -1,7 +1,6 @@
-#!/usr/bin/python
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation of cloudnet.vpc.lab; it is done by the action plugin of that name, on the controller."""
+# Documentation only: the action plugin of this name does it all, on the controller.
 
 from __future__ import annotations
 
@@ -231,14 +230,3 @@ settings:
   returned: when it runs
   type: dict
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main() -> None:
-    """Say why nothing was done: Ansible runs the action plugin in this module's place."""
-    AnsibleModule(argument_spec={}, supports_check_mode=True).fail_json(msg="cloudnet.vpc.lab runs on the controller, by its action plugin")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,8 @@ What is changed at run time, and why:
 * ``method_names_from_class`` walks every method of a response class for each request, and an access key is looked for in
   every account: the first is cached, the second is answered by a header. Together they are most of moto's time for a call.
 * Every object ever made stays in its class's ``instances_tracked``; only moto's own dashboard reads it. It is emptied as it grows.
+* EC2's list of Regions reads botocore's endpoints three times over, with a new session each: it gets one session, which takes half a
+  second off the lab's start.
 * The EC2 backend makes a default VPC, and calls the first subnet of each zone a default one: see ``_lab_backend``.
 """
 
@@ -14,10 +16,32 @@ from __future__ import annotations
 
 import importlib
 import io
+import sys
 import threading
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
+
+from .calls import Refusal
+from .wire import Arrival, Reply
+
+
+def _replace(module: Any, name: str, value: Any) -> None:
+    """Put something of ours in the emulator's place for it; an emulator without that place is another than the one pinned."""
+    if not hasattr(module, name):
+        raise RuntimeError(f"{module.__name__} has no {name}: the embedded lab is made for moto 5.2.5")
+    setattr(module, name, value)
+
+
+def _import_regions() -> None:
+    boto: Any = sys.modules["boto3"]
+    session_class = boto.Session
+    _replace(boto, "Session", lru_cache(maxsize=1)(session_class))
+    try:
+        importlib.import_module("moto.ec2.models.availability_zones_and_regions")
+    finally:
+        boto.Session = session_class
+
 
 try:
     from botocore.model import OperationNotFoundError
@@ -27,12 +51,10 @@ try:
     from moto.core.request import Request
     from werkzeug.exceptions import HTTPException
 
+    _import_regions()
     MOTO_ERROR: ImportError | None = None
 except ImportError as _error:
     MOTO_ERROR = _error
-
-from .calls import Refusal
-from .wire import Arrival, Reply
 
 _TRACKED_AT_MOST = 2000
 _DIRECT = {
@@ -40,8 +62,8 @@ _DIRECT = {
     "sts": ("moto.sts.responses", "TokenResponse"),
     "iam": ("moto.iam.responses", "IamResponse"),
 }
-# boto3's name -> moto's, where moto's differs from the name in the signature.
-_MOTO_NAMES = {"ses": "ses", "sesv2": "sesv2", "s3control": "s3control", "dynamodbstreams": "dynamodbstreams"}
+# boto3's name -> moto's.
+_MOTO_NAMES = {"lambda": "awslambda", "service-quotas": "servicequotas"}
 
 
 class _Placeholder:
@@ -74,13 +96,6 @@ def _lab_backend(default_vpc: bool) -> type[Any]:
     return LabEC2Backend
 
 
-def _replace(module: Any, name: str, value: Any) -> None:
-    """Put something of ours in the emulator's place for it; an emulator without that place is another than the one pinned."""
-    if not hasattr(module, name):
-        raise RuntimeError(f"{module.__name__} has no {name}: the embedded lab is made for moto 5.2.5")
-    setattr(module, name, value)
-
-
 class Emulator:
     """The one moto of this process. ``ask`` is not safe against itself: the lab calls it under its lock."""
 
@@ -108,7 +123,7 @@ class Emulator:
 
     def backend(self, service: str, account: str, region: str) -> Any:
         """moto's backend object; a global service's is the one of its partition."""
-        dictionary = moto_backends.get_backend(_moto_name(service))[account]  # type: ignore[call-overload]
+        dictionary = moto_backends.get_backend(_MOTO_NAMES.get(service, service))[account]  # type: ignore[call-overload]
         return dictionary[region] if region in dictionary.regions else dictionary["aws"]
 
     def reset(self) -> None:
@@ -205,11 +220,6 @@ def unsupported(arrival: Arrival) -> Refusal:
     """What AWS says of a call that a service does not offer, with the call's name."""
     action = arrival.action or f"{arrival.method} {arrival.path}"
     return Refusal("UnsupportedOperation", f"{arrival.service or 'this service'}:{action} is not supported by the embedded lab.")
-
-
-def _moto_name(service: str) -> str:
-    names = {"service-quotas": "servicequotas", "stepfunctions": "stepfunctions", "lambda": "awslambda"}
-    return names.get(service, _MOTO_NAMES.get(service, service))
 
 
 def _environ(arrival: Arrival) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from xml.sax.saxutils import escape
 
 from .calls import Refusal
+from .ec2_xml import ec2_answer
 
 # The name in a signature's scope is not always boto3's name of the service, under which the fidelity layer registers.
 _BOTO3_NAMES = {
@@ -273,11 +274,14 @@ def encode(arrival: Arrival, protocol: str, result: dict[str, Any]) -> Reply:
     from moto.core.serialize import SerializationContext, get_serializer_class
 
     operation = operation_model(arrival.service, arrival.action)
+    if protocol == "ec2":
+        headers = (("Content-Type", "text/xml;charset=UTF-8"), ("x-amzn-requestid", arrival.request_id))
+        return Reply(200, headers, ec2_answer(operation, result, arrival.request_id))
     serializer = get_serializer_class(arrival.service, protocol)(operation, context=SerializationContext(arrival.request_id))
     answer = serializer.serialize(result)
     body = answer["body"]
-    headers = {**answer["headers"], "x-amzn-requestid": arrival.request_id}
-    return Reply(answer["status_code"], tuple(headers.items()), body.encode() if isinstance(body, str) else body)
+    told = {**answer["headers"], "x-amzn-requestid": arrival.request_id}
+    return Reply(answer["status_code"], tuple(told.items()), body.encode() if isinstance(body, str) else body)
 
 
 def error_reply(arrival: Arrival, protocol: str, refusal: Refusal) -> Reply:

@@ -74,7 +74,7 @@ def test_accounts_and_regions_are_apart(lab: RunningLab) -> None:
 @pytest.mark.parametrize(
     ("service", "method", "params", "names"),
     [
-        ("ec2", "describe_network_insights_paths", {}, "ec2:DescribeNetworkInsightsPaths"),
+        ("ec2", "describe_fpga_images", {}, "ec2:DescribeFpgaImages"),
         ("sts", "decode_authorization_message", {"EncodedMessage": "x"}, "sts:DecodeAuthorizationMessage"),
         ("iam", "list_organizations_features", {}, "iam:ListOrganizationsFeatures"),
         ("lightsail", "get_bundles", {}, "lightsail:GetBundles"),
@@ -91,7 +91,7 @@ def test_what_the_emulator_lacks_is_said_in_aws_shape(
 
 
 def test_a_dry_run_of_what_the_emulator_lacks_is_no_success(ec2: Any) -> None:
-    assert refusal(ec2.describe_network_insights_paths, DryRun=True)[0] == "UnsupportedOperation"
+    assert refusal(ec2.describe_fpga_images, DryRun=True)[0] == "UnsupportedOperation"
 
 
 def raw(lab: RunningLab, body: str, service: str = "ec2", **headers: str) -> tuple[int, bytes]:

@@ -116,16 +116,16 @@ def test_botocores_own_retries_get_over_faults(lab: RunningLab) -> None:
 
 def test_what_was_made_is_not_found_at_first(lab: RunningLab) -> None:
     ec2 = lab.client("ec2")
-    lab.control.config(faults=[{"kind": "not_found", "actions": "ec2:Create*", "seconds": 1.0}])
-    since = time.monotonic()
+    lab.control.config(faults=[{"kind": "not_found", "actions": "ec2:Create*", "seconds": 2.0}])
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    since = time.monotonic()
     assert code(ec2.describe_vpcs, VpcIds=[vpc]) == ("InvalidVpcID.NotFound", 400)
     assert code(ec2.create_subnet, VpcId=vpc, CidrBlock="10.0.1.0/24") == ("InvalidVpcID.NotFound", 400)
     assert code(ec2.create_tags, Resources=[vpc], Tags=[{"Key": "a", "Value": "b"}])[0] == "InvalidVpcID.NotFound"
     assert ec2.describe_vpcs()["Vpcs"] == []
     assert ec2.describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Vpcs"] == []
     assert lab.control.calls()["faults"] == {"not_found": 3}
-    time.sleep(max(0.0, 1.1 - (time.monotonic() - since)))
+    time.sleep(max(0.0, 2.1 - (time.monotonic() - since)))
     assert [found["VpcId"] for found in ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]] == [vpc]
 
 
@@ -136,9 +136,9 @@ def test_a_rule_just_made_is_not_listed_either(lab: RunningLab) -> None:
     filters = [{"Name": "group-id", "Values": [group]}]
     before = len(ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"])
     lab.control.config(faults=[{"kind": "not_found", "actions": "ec2:Authorize*", "seconds": 0.8}])
-    since = time.monotonic()
     permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    since = time.monotonic()
     assert len(ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]) == before
     time.sleep(max(0.0, 0.9 - (time.monotonic() - since)))
     assert len(ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]) == before + 1

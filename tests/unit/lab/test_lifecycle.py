@@ -176,7 +176,7 @@ def test_control_of_what_is_no_lab_is_one_line() -> None:
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(LabError, match="the lab's folder cannot be used: .* set XDG_STATE_HOME"):
+    with pytest.raises(LabError, match=r"the lab's folder cannot be used: .* set XDG_STATE_HOME"):
         lifecycle.start("x")
 
 
@@ -206,8 +206,9 @@ def test_the_path_for_the_labs_process_holds_this_collection() -> None:
 
 
 def test_nothing_that_the_action_plugin_imports_imports_the_emulator() -> None:
+    ours = "ansible_collections.cloudnet.vpc.plugins"
     program = (
-        "import sys, json; import ansible_collections.cloudnet.vpc.plugins.action.lab, ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.cli; "
+        f"import sys, json; import {ours}.action.lab, {ours}.plugin_utils.lab.cli, {ours}.filter.lab_environment; "
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules} & {'moto', 'boto3', 'botocore', 'flask', 'werkzeug'})))"
     )
     environ = {**os.environ, "PYTHONPATH": lifecycle.collections_root()}

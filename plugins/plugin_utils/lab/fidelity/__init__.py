@@ -10,5 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from .. import emulator as _emulator  # noqa: F401  (it goes before any import of moto, whose start it shortens)
+
 for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
     importlib.import_module(f"{__name__}.{_module}")
