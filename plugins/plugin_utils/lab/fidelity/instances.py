@@ -138,7 +138,7 @@ def run(call: Call) -> dict[str, Any]:
     if six[1] or six[0]:
         take_ipv6(backend, subnet, int(six[0] or 0), six[1])
     specified = {int(nic.get("DeviceIndex") or 0): nic for nic in params.get("NetworkInterfaces") or []}
-    answer = call.emulate("RunInstances", params)
+    answer = _emulate(call, params)
     reservation = backend.reservations[answer["ReservationId"]]
     for instance in reservation.instances:
         instance.lab_reservation = reservation.id
@@ -171,6 +171,18 @@ def run(call: Call) -> dict[str, Any]:
             "Instances": [show(backend, item, Elastic(backend), "pending") for item in reservation.instances],
         }
     )
+
+
+def _emulate(call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    """The emulator's launch. It searches all its images once for every instance, so it is shown only the one in question."""
+    backend, image = call.backend(), params.get("ImageId")
+    images = backend.amis
+    if image:
+        backend.amis = {key: value for key, value in images.items() if key == image}
+    try:
+        return call.emulate("RunInstances", params)
+    finally:
+        backend.amis = images
 
 
 def _more_addresses(backend: Any, eni: Any, nic: dict[str, Any]) -> None:
