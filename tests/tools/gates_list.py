@@ -185,18 +185,27 @@ def installed(context: Context) -> None:
     place = ["--offline", "--no-deps", "-p", str(work / "collections")]
     context.run(BIN / "ansible-galaxy", "collection", "install", tarball(), *place, cwd=work, env=settings)
 
-    def play(name: str, *words: str) -> None:
-        context.run(BIN / "ansible-playbook", f"cloudnet.vpc.{name}", "-e", f"lab_name={lab}", *words, cwd=work / "here", env=settings)
+    def play(name: str, *words: str) -> str:
+        command = [str(BIN / "ansible-playbook"), f"cloudnet.vpc.{name}", "-e", f"lab_name={lab}", *words]
+        return context.output(*command, cwd=work / "here", env=settings)
 
-    play("lab")
-    play("lab", "-e", "lab_state=stopped")
+    try:
+        play("lab")
+        play("peer")
+        if "changed=0 " not in play("peer"):
+            raise GateFailed("the second run of cloudnet.vpc.peer changed something")
+        play("delete")
+    finally:
+        play("lab", "-e", "lab_state=stopped")
+    if not (work / "here" / "artifacts").is_dir():
+        raise GateFailed("cloudnet.vpc.peer wrote no artefacts where its user stood")
     written = [path.name for path in (work / "collections" / "ansible_collections" / "cloudnet" / "vpc").glob("artifacts")]
     if written:
         raise GateFailed("a playbook wrote its artefacts into the installed collection")
 
 
 def clone(context: Context) -> None:
-    """A copy in a folder with spaces and a quote in its name works: make env, the lab, and AWS's tools in a shell of one's own."""
+    """A copy in a folder with spaces and a quote in its name works: make peer twice, make env, and AWS's tools in a shell of one's own."""
     folder = BUILD / "clone" / "it's a clone"
     copy_tree(folder)
     ours = Path("ansible_collections", "cloudnet", "vpc")
@@ -210,9 +219,13 @@ def clone(context: Context) -> None:
         cd /
         ansible-doc -t module cloudnet.vpc.lab >/dev/null
         make -C "$clone" lab
-        ansible localhost -m cloudnet.vpc.lab | tee /dev/stderr | grep -q '"changed": false'
+        make -C "$clone" peer
+        said=$(make -C "$clone" peer); printf '%s\\n' "$said"
+        grep -q 'changed=0 ' <<<"$said"
+        said=$(ansible localhost -m cloudnet.vpc.lab); printf '%s\\n' "$said"
+        grep -q '"changed": false' <<<"$said"
         eval "$(make -s -C "$clone" env)"
-        python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"])' | grep -qx 111111111111
+        python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"])' | grep -x 111111111111
         ansible-playbook "$clone/playbooks/lab.yml" --syntax-check
     """
     # The environment that is already set up serves: what is tried here is the folder.
@@ -227,6 +240,11 @@ def molecule(context: Context) -> None:
 def contract(context: Context) -> None:
     """The lab answers as AWS documents it."""
     context.pytest("tests/contract")
+
+
+def resilience(context: Context) -> None:
+    """What must always hold: properties over generated topologies, faults, and a kill at every call."""
+    context.pytest("tests/resilience")
 
 
 def unit(context: Context) -> None:
@@ -264,6 +282,7 @@ GATES: tuple[Gate, ...] = (
     Gate("clone", clone),
     Gate("molecule", molecule),
     Gate("contract", contract),
+    Gate("resilience", resilience),
     Gate(f"unit-{NEWER}", unit_newer, weight=2),
     Gate("unit", unit, weight=2),
 )

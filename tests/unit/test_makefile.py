@@ -141,6 +141,13 @@ def test_an_unknown_command_is_refused(checkout: Path) -> None:
     assert "there is no command nonsense" in said.stderr
 
 
+def test_every_folder_of_tests_has_a_gate() -> None:
+    gates = (ROOT / "tests" / "tools" / "gates_list.py").read_text()
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {"unit", "contract"} <= folders
+    assert [name for name in sorted(folders - {"bench"}) if f'context.pytest("tests/{name}"' not in gates] == []
+
+
 def test_every_target_is_a_command() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = next(line for line in makefile.splitlines() if line.startswith("TARGETS :=")).split()[2:]
