@@ -196,7 +196,8 @@ class AcceptanceKind(Kind):
         now = run.wait(action, "peering", identifier, ("pending-acceptance", "active"))
         if now["Status"]["Code"] == "pending-acceptance":
             made = run.call(action, "ec2:AcceptVpcPeeringConnection", VpcPeeringConnectionId=identifier)
-            if made["VpcPeeringConnection"]["Status"]["Code"] != "active":
+            # Empty when it was repeated, as its first answer was lost.
+            if not made or made["VpcPeeringConnection"]["Status"]["Code"] != "active":
                 run.wait(action, "peering", identifier, ("active",))
         if "tags" in after:
             run.call(action, "ec2:CreateTags", Resources=[identifier], Tags=tag_list(after["tags"]))
