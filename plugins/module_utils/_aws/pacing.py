@@ -46,6 +46,8 @@ RATES: Mapping[str, Rate] = {
 
 #: How much of the published rate is left after one throttle, and the least that is ever used: others in the account share the bucket.
 _SHRINK, _LEAST, _RECOVER = 0.7, 0.2, 0.05
+#: Seconds in which several throttles are one event: the calls that were under way together meet the same empty bucket.
+_EVENT = 1.0
 
 
 def rate_of(action: str, *, bounded: bool = True) -> Rate:
@@ -67,6 +69,7 @@ class Bucket:
         self._tokens = rate.capacity
         self._refill = rate.refill
         self._at = clock()
+        self._throttled = self._at - _EVENT
 
     @property
     def refill(self) -> float:
@@ -87,8 +90,10 @@ class Bucket:
         """
         with self._lock:
             self._fill()
-            self._tokens = min(self._tokens, self._tokens / 2)
-            self._refill = max(self._rate.refill * _LEAST, self._refill * _SHRINK)
+            if self._at - self._throttled >= _EVENT:
+                self._throttled = self._at
+                self._tokens = min(self._tokens, self._tokens / 2)
+                self._refill = max(self._rate.refill * _LEAST, self._refill * _SHRINK)
 
     def served(self) -> None:
         """A call went through: come back to the published rate step by step."""
