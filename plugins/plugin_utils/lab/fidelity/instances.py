@@ -129,7 +129,7 @@ def _place(call: Call, params: dict[str, Any], subnet: Any, count: int) -> tuple
 def run(call: Call) -> dict[str, Any]:
     """Launch instances: primary interfaces with addresses of the subnet, groups of its VPC, public ones from the lab's pool."""
     forget(call)
-    backend, params = call.backend(), copy.deepcopy(call.params)
+    backend, params = call.backend(), _with_template(call)
     count = _check(call, params)
     subnet = _subnet(call, params)
     groups, addresses = _place(call, params, subnet, count)
@@ -171,6 +171,20 @@ def run(call: Call) -> dict[str, Any]:
             "Instances": [show(backend, item, Elastic(backend), "pending") for item in reservation.instances],
         }
     )
+
+
+def _with_template(call: Call) -> dict[str, Any]:
+    """The request with what its launch template says about the network, where the request itself says nothing."""
+    params = copy.deepcopy(call.params)
+    named = params.get("LaunchTemplate")
+    if named:
+        asked = {key: value for key, value in named.items() if key in ("LaunchTemplateId", "LaunchTemplateName")}
+        asked["Versions"] = [str(named.get("Version") or "$Default")]
+        data = call.emulate("DescribeLaunchTemplateVersions", asked)["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        for key in ("KeyName", "NetworkInterfaces", "SecurityGroupIds"):
+            if data.get(key) and not params.get(key) and not (key == "NetworkInterfaces" and params.get("SubnetId")):
+                params[key] = data[key]
+    return params
 
 
 def _emulate(call: Call, params: dict[str, Any]) -> dict[str, Any]:

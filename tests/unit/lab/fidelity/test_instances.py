@@ -150,6 +150,17 @@ def test_a_second_interface(vpc: Vpc) -> None:
         vpc.client.detach_network_interface(AttachmentId=one(vpc, key)["NetworkInterfaces"][0]["Attachment"]["AttachmentId"])
 
 
+def test_a_launch_template_says_where(vpc: Vpc) -> None:
+    subnet = vpc.subnet("10.0.1.0/24")
+    group = vpc.client.create_security_group(GroupName="g", Description="g", VpcId=vpc.id)["GroupId"]
+    data = {"ImageId": AMI, "InstanceType": "t3.micro", "NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": subnet, "Groups": [group]}]}
+    vpc.client.create_launch_template(LaunchTemplateName="here", LaunchTemplateData=data)
+    (made,) = vpc.client.run_instances(MinCount=1, MaxCount=1, LaunchTemplate={"LaunchTemplateName": "here"})["Instances"]
+    assert (made["PrivateIpAddress"], made["SecurityGroups"][0]["GroupId"], made["ImageId"]) == ("10.0.1.4", group, AMI)
+    with refused("InvalidLaunchTemplateName.NotFoundException"):
+        vpc.client.run_instances(MinCount=1, MaxCount=1, LaunchTemplate={"LaunchTemplateName": "nowhere"})
+
+
 def test_groups_change(vpc: Vpc, lab: Any) -> None:
     groups = [vpc.client.create_security_group(GroupName=f"g{number}", Description="g", VpcId=vpc.id)["GroupId"] for number in range(2)]
     key = run(vpc, SubnetId=vpc.subnet("10.0.1.0/24"), SecurityGroupIds=groups[:1])[0]["InstanceId"]
