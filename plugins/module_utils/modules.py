@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -38,13 +38,14 @@ def aws_module(arguments: Mapping[str, Any], **more: Any) -> Any:
     return AnsibleAWSModule(argument_spec={**TARGET, **arguments}, supports_check_mode=True, check_boto3=False, **more)
 
 
-def finish(module: Any, work: Callable[[], Mapping[str, Any]], journal: Journal | None = None) -> NoReturn:
+def finish(module: Any, work: Callable[[], Mapping[str, Any]], journal: Journal | None = None) -> None:
     """Do the work and end the module with its result; a CloudnetError ends it in the error's own words, without a traceback."""
     try:
         result = dict(work())
     except CloudnetError as error:
         done = journal.done if journal else []
         module.fail_json(msg=str(error), changed=bool(done), **({"done": done} if done else {}), **_told(error))
+        return
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     module.exit_json(**result)

@@ -26,6 +26,9 @@ DETAILS: Mapping[str, tuple[str, ...]] = {
     "prefix_list": ("entries",),
 }
 
+#: What a name says of the kind of resource, which the line says already.
+WORDS = ("subnets.", "route_tables.", "security_groups.", "network_acls.", "endpoints.", "nat_gateways.", "addresses.", "cidrs.")
+
 #: Reasons that only say what the sign says already.
 PLAIN_REASONS = ("declared, not there", "requested, not accepted", "declared, not set", "is to go")
 
@@ -70,7 +73,7 @@ def short(name: str) -> str:
     parts = name.split(".", 2)
     if parts[0] == "vpcs" and len(parts) > 1:
         tail = parts[2] if len(parts) > 2 else ""
-        for word in ("subnets.", "route_tables.", "security_groups.", "network_acls.", "endpoints.", "nat_gateways.", "addresses.", "cidrs."):
+        for word in WORDS:
             if tail.startswith(word):
                 tail = tail.removeprefix(word)
                 break
@@ -80,7 +83,7 @@ def short(name: str) -> str:
             tail = tail.removesuffix(origin) if colon else tail
         name = ".".join(part for part in (parts[1], tail) if part)
     elif parts[0] in ("peerings", "prefix_lists") and len(parts) > 1:
-        name = ".".join(parts[1:])
+        name = ".".join(parts[1:]).removesuffix(".acceptance").removesuffix(".dns")
     if colon:
         words, origin, end = rest.rpartition(" from " if " from " in rest else " to ")
         rest = f"{words}{origin}{short(end)}"
@@ -90,7 +93,8 @@ def short(name: str) -> str:
 def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
     """Rows as aligned lines; the last column is as wide as it likes."""
     listed = [tuple(row) for row in rows]
-    widths = [max((len(row[index]) for row in listed if index < len(row) - 1), default=0) for index in range(max(map(len, listed), default=0))]
+    count = max(map(len, listed), default=0)
+    widths = [max((len(row[index]) for row in listed if index < len(row) - 1), default=0) for index in range(count)]
     return [gap.join(cell.ljust(widths[index]) for index, cell in enumerate(row)).rstrip() for row in listed]
 
 

@@ -77,7 +77,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Say why nothing was done: Ansible runs the action plugin in this module's place."""
-    AnsibleModule(argument_spec={}, supports_check_mode=True).fail_json(msg="cloudnet.vpc.show runs on the controller, by its action plugin")
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.fail_json(msg="cloudnet.vpc.show runs on the controller, by its action plugin")
 
 
 if __name__ == "__main__":
