@@ -17,7 +17,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import (
     Rate,
     rate_of,
 )
-from fakes import Clock, service_model
+from aws_fakes import Clock, service_model
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws import repeat
-from fakes import Clock, service_model
+from aws_fakes import Clock, service_model
 
 
 def has_token(operation: str) -> bool:
