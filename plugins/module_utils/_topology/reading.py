@@ -33,6 +33,9 @@ _OLD_BOOLEANS = frozenset(form for word in ("yes", "no", "on", "off") for form i
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TEMPLATE = re.compile(r"\{\{|\{%")
+#: A pair of surrogate escapes, and half of one, after an even number of backslashes.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_HALF = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _AS_IT_IS = "a topology file is read as it is; write the value, or give `topology` as a mapping, which Ansible templates"
 
 
@@ -110,21 +113,25 @@ def from_mapping(source: Mapping[Any, Any]) -> Document:
 
 
 def _events(text: str, name: str) -> Iterator[Any]:
+    """The parser's events one by one, so that whoever takes them can stop at what is nested too deep."""
     try:
         import yaml
     except ImportError:
         raise CloudnetError(f"reading {name} needs the Python package PyYAML: pip install PyYAML") from None
-    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        events = list(yaml.parse(text, Loader=fast))
-    except yaml.YAMLError:
-        # libyaml and PyYAML word the same fault differently: people always get PyYAML's.
-        try:
-            list(yaml.parse(text, Loader=yaml.SafeLoader))
-        except yaml.YAMLError as again:
-            error = again
-        raise TopologyError([_syntax(error, name)]) from None
-    yield from events
+        yield from yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise TopologyError([_syntax(_worded(text, error, yaml), name)]) from None
+
+
+def _worded(text: str, error: Any, yaml: Any) -> Any:
+    """libyaml and PyYAML word the same fault differently: people always get PyYAML's."""
+    try:
+        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+            pass
+    except yaml.YAMLError as again:
+        return again
+    return error
 
 
 def _syntax(error: Any, name: str) -> Finding:
@@ -148,15 +155,22 @@ def _checked_json(text: str, name: str) -> str:
         raise TopologyError([Finding(name, f"is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno)]) from None
     except RecursionError:
         raise TopologyError([Finding(name, "is nested too deep to be a topology")]) from None
+    # What lies beyond the basic plane is written as two escapes, which YAML does not know.
+    text = _PAIR.sub(_joined, text)
+    lone = _HALF.search(text)
+    if lone:
+        raise TopologyError([Finding(name, "holds half a character (a lone surrogate)", text.count("\n", 0, lone.start()) + 1)])
     # Valid JSON holds no tab within a text, and YAML takes none between tokens.
     return text.replace("\t", " ")
 
 
+def _joined(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+
 def _checked_text(text: str, path: Key, findings: list[Finding], line: int, *, file: bool) -> Any:
-    try:
-        # JSON writes what lies beyond the basic plane as two escapes.
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
+    if any("\ud800" <= character <= "\udfff" for character in text):
         findings.append(Finding(show(path), "holds half a character (a lone surrogate)", line))
         return BROKEN
     if "\0" in text:
