@@ -88,7 +88,7 @@ def _of_vpc(seen: Observed, spec: VpcSpec, most: Mapping[str, int]) -> None:
 
 
 def _peerings(seen: Observed, spec: VpcSpec, limit: int) -> None:
-    pairs = [pair for pair in seen.topology.peerings if spec.name in (pair.requester, pair.accepter)]
+    pairs = seen.pairs_of[spec.name]
     new = [pair for pair in pairs if seen.live(pair) is None]
     declared = {peering.id for pair in pairs if (peering := seen.live(pair))}
     there = seen.network.peerings_of.get(seen.vpc_id(spec.name), ()) if seen.vpc_id(spec.name) else ()
@@ -101,7 +101,7 @@ def _routes(seen: Observed, spec: VpcSpec, table: str, limit: int) -> None:
     """IPv4 and IPv6 count apart, propagated and local routes do not count; a prefix list counts its entries."""
     found: list[RouteTable] = seen.tables(spec.name, table)[:1]
     weights = {route.to: max(1, len(seen.topology.prefix_lists.get(route.to, ()))) for route in spec.route_tables[table].routes}
-    for pair in seen.topology.peerings:
+    for pair in seen.pairs_of[spec.name]:
         if table in pair.tables.get(spec.name, ()):
             weights |= dict.fromkeys(_blocks(seen, pair, pair.accepter if pair.requester == spec.name else pair.requester), 1)
     there = {route.destination for item in found for route in item.routes if route.target != "local" and not route.propagated}

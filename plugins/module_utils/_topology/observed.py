@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .._model.network import Network, Peering, Resource, RouteTable, SecurityGroup, Vpc
 from ..errors import Finding
@@ -22,6 +23,8 @@ class Observed:
     identities: Mapping[str, str]
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _vpcs: dict[str, Vpc | None] = field(default_factory=dict)
+    _blocks: dict[str, list[tuple[str, Block]]] = field(default_factory=dict)
 
     def fault(self, path: str, message: str) -> None:
         """Tells one fault."""
@@ -55,10 +58,11 @@ class Observed:
 
     def vpc(self, name: str) -> Vpc | None:
         """The VPC that is there, None while it is only planned, or not read."""
-        spec = self.topology.vpcs[name]
-        found = [self.network.vpcs[spec.remote.id]] if spec.remote and spec.remote.id in self.network.vpcs else []
-        found = found or ([] if spec.remote else self.candidates(spec))
-        return found[0] if found else None
+        if name not in self._vpcs:
+            spec = self.topology.vpcs[name]
+            found = [] if spec.remote else self.candidates(spec)
+            self._vpcs[name] = self.network.vpcs.get(spec.remote.id) if spec.remote else found[0] if found else None
+        return self._vpcs[name]
 
     def vpc_id(self, name: str) -> str:
         """Its id, or an empty string."""
@@ -71,20 +75,40 @@ class Observed:
 
         Of a VPC of ours what is declared, and the block that Amazon gave it; of the others what is there, and what is told of them.
         """
+        if name in self._blocks:
+            return self._blocks[name]
         spec, there = self.topology.vpcs[name], self.vpc(name)
         told = [*(spec.remote.cidrs if spec.remote else spec.cidrs), *([spec.ipv6] if "/" in spec.ipv6 and not spec.remote else [])]
         found = dict.fromkeys(told, f"vpcs.{name}")
         if there is not None:
             actual = there.ipv6_cidrs if spec.ours else (*there.cidrs, *there.ipv6_cidrs)
             found |= {text: f"vpcs.{name} ({there.id})" for text in actual if text not in found}
-        return [(words, block) for text, words in found.items() if not isinstance(block := parse(text), str)]
+        self._blocks[name] = [(words, block) for text, words in found.items() if not isinstance(block := parse(text), str)]
+        return self._blocks[name]
 
     def connections(self, spec: PeeringSpec) -> list[Peering]:
         """Every connection of a pair that AWS lists, live ones first."""
         pair = frozenset((self.vpc_id(spec.requester), self.vpc_id(spec.accepter)))
         if "" in pair or len(pair) < 2:
             return []
-        return [peering for peering in self.network.peerings_of.get(min(pair), ()) if peering.pair == pair]
+        return self.connections_of.get(pair, [])
+
+    @cached_property
+    def pairs_of(self) -> Mapping[str, list[PeeringSpec]]:
+        """VPC's name to its declared pairs."""
+        found: dict[str, list[PeeringSpec]] = {name: [] for name in self.topology.vpcs}
+        for pair in self.topology.peerings:
+            found[pair.requester].append(pair)
+            found[pair.accepter].append(pair)
+        return found
+
+    @cached_property
+    def connections_of(self) -> Mapping[frozenset[str], list[Peering]]:
+        """A pair of VPC ids to its connections."""
+        found: dict[frozenset[str], list[Peering]] = {}
+        for peering in sorted(self.network.peerings.values(), key=lambda item: (not item.live, item.id)):
+            found.setdefault(peering.pair, []).append(peering)
+        return found
 
     def live(self, spec: PeeringSpec) -> Peering | None:
         """The connection that carries a pair, or will."""

@@ -89,7 +89,7 @@ def _owner(seen: Observed, spec: VpcSpec, vpc: Vpc) -> None:
     account = seen.account(spec)
     if not account or vpc.account == account:
         return
-    peered = any(spec.name in (pair.requester, pair.accepter) for pair in seen.topology.peerings)
+    peered = bool(seen.pairs_of[spec.name])
     what = "peerings" if peered else "route tables" if spec.route_tables else "subnets" if spec.subnets else ""
     if what:
         seen.fault(
@@ -173,7 +173,7 @@ def _dns(seen: Observed, spec: VpcSpec) -> None:
     vpc = None if spec.ours or spec.remote else seen.vpc(spec.name)
     if vpc is None:
         return
-    why = [f"peering DNS ({pair.path})" for pair in seen.topology.peerings if pair.dns and spec.name in (pair.requester, pair.accepter)]
+    why = [f"peering DNS ({pair.path})" for pair in seen.pairs_of[spec.name] if pair.dns]
     why += [f"private DNS ({endpoint.path})" for endpoint in spec.endpoints.values() if endpoint.private_dns]
     why += [f"`dns` ({spec.path}.dns)"] if spec.dns else []
     attributes = (("DNS support", "--enable-dns-support", vpc.dns_support), ("DNS hostnames", "--enable-dns-hostnames", vpc.dns_hostnames))
