@@ -10,14 +10,19 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils import estate as estate_module
+from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import Client
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import observe_all
+from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import Pacer
+from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.waiters import Watcher
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import build
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.apply import apply
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate, Options
@@ -49,29 +54,59 @@ class Run:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Running:
+    """A run that was started in a child; ``finish`` waits for its end."""
+
+    child: int
+    pipe: int
+    kill: Kill | None
+    account: str
+
+    def finish(self) -> Run:
+        """How it ended. The account's number is told as ACCOUNT, so that runs in several accounts can be compared."""
+        with os.fdopen(self.pipe) as pipe:
+            text = pipe.read().replace(self.account, ACCOUNT)
+        _, status = os.waitpid(self.child, 0)
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL and self.kill is not None, f"the run died of signal {os.WTERMSIG(status)}"
+            return Run(killed=True)
+        told: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
+        return Run(**told)
+
+
 class Runner:
-    """Converges one topology on a lab, in a child of this process for each run. This process must have no threads.
+    """Converges one topology in one account of a lab, in a child of this process for each run. This process should have no threads.
 
     The clients are made once, here, and inherited: nothing is sent before a child sends it, so no connection is shared.
     """
 
-    def __init__(self, lab: LabProcess, topology: Topology) -> None:
+    def __init__(self, lab: LabProcess, topology: Topology, account: str = ACCOUNT) -> None:
         remember_models()
-        self._lab = lab
         self._topology = topology
-        warm = Estate(topology, lab.params(), target="lab")
+        self._account = account
+        self._params = lab.params(account)
+        warm = Estate(topology, self._params, target="lab")
         for service in SERVICES:
             warm.sessions.named_client("", service, REGION)
         self._sessions = warm.sessions
 
-    def run(self, kill: Kill | None = None, *, workers: int | None = None, prepare: Callable[[Estate], None] = lambda _: None) -> Run:
-        """One run. ``workers``: of apply (its own number when None). ``prepare``: changes the estate before it runs, in the child."""
+    def run(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0) -> Run:
+        """One run to its end; parameters as ``start``'s."""
+        return self.start(kill, workers=workers, haste=haste).finish()
+
+    def start(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0) -> Running:
+        """Begin a run.
+
+        ``workers``: of apply (its own number when None). ``haste``: the client waits so many times shorter before it repeats a call, and
+        its token buckets are larger by the square of that.
+        """
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
             try:
-                told = self._child(kill, workers, prepare)
+                told = self._child(kill, workers, haste)
             except BaseException:
                 told = {"killed": False, "error": traceback.format_exc()}
             with os.fdopen(writing, "w") as pipe:
@@ -79,28 +114,22 @@ class Runner:
             sys.stdout.flush()
             os._exit(0)
         os.close(writing)
-        with os.fdopen(reading) as pipe:
-            text = pipe.read()
-        _, status = os.waitpid(child, 0)
-        if os.WIFSIGNALED(status):
-            assert os.WTERMSIG(status) == signal.SIGKILL and kill is not None, f"the run died of signal {os.WTERMSIG(status)}"
-            return Run(killed=True)
-        told = json.loads(text)
-        return Run(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
+        return Running(child, reading, kill, self._account)
 
-    def _child(self, kill: Kill | None, workers: int | None, prepare: Callable[[Estate], None]) -> dict[str, Any]:
+    def _child(self, kill: Kill | None, workers: int | None, haste: float) -> dict[str, Any]:
         sent = _watch(kill)
         if workers is not None:
-            estate_module.apply = functools.partial(estate_module.apply, workers=workers)  # type: ignore[assignment]
-        estate = Estate(self._topology, self._lab.params(), target="lab")
-        estate.sessions = estate.client.sessions = self._sessions
-        prepare(estate)
+            vars(estate_module)["apply"] = functools.partial(apply, workers=workers)
+        estate = Estate(self._topology, self._params, target="lab")
+        estate.sessions = self._sessions
+        estate.client = Client(self._sessions, Pacer(factor=haste**2), sleep=lambda seconds: time.sleep(seconds / haste))
+        estate.watcher = Watcher(estate.client)
         try:
             result = estate.converge(Options())
         except CloudnetError as error:
             return {"killed": False, "error": f"{type(error).__name__}: {error}", "calls": sent}
         calls = list(sent)
-        network = build(observe_all(estate.client, [(ACCOUNT, REGION)]))
+        network = build(observe_all(estate.client, [(self._account, REGION)]))
         rest = estate.plan(network, Options())
         return {
             "killed": False,

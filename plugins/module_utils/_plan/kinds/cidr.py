@@ -54,16 +54,20 @@ class CidrKind(Kind):
         if "Ipv6CidrBlock" in request:
             request["Ipv6Pool"] = self._pool(run, action, cidr)
         run.call(action, "ec2:AssociateVpcCidrBlock", VpcId=after["vpc"], **request)
+        return [str(run.until(action, f"{cidr} is associated", lambda: self.locate(run, action)))]
 
-        def associated() -> str:
-            filters = [{"Name": "vpc-id", "Values": [run.id(after["vpc"])]}]
-            for vpc in run.pages(action, "ec2:DescribeVpcs", Filters=filters):
-                for block in blocks(vpc):
-                    if cidr == block or (cidr == "amazon" and ":" in block):
-                        return block
-            return ""
+    def update(self, run: Run, action: Action) -> None:
+        """Nothing: an association is whole, or it is not there."""
 
-        return [str(run.until(action, f"{cidr} is associated", associated))]
+    def locate(self, run: Run, action: Action) -> str:
+        """The block itself, once it is associated."""
+        after = action.after or {}
+        filters = [{"Name": "vpc-id", "Values": [run.id(after["vpc"])]}]
+        for vpc in run.pages(action, "ec2:DescribeVpcs", Filters=filters):
+            for block in blocks(vpc):
+                if after["cidr"] == block or (after["cidr"] == "amazon" and ":" in block):
+                    return block
+        return ""
 
     def _pool(self, run: Run, action: Action, cidr: str) -> str:
         """The account's own pool that holds a block: AWS takes a block by name only out of a pool.
@@ -96,6 +100,10 @@ class CidrKind(Kind):
         there = [item for item in getattr(vpc, field) if item != cidr]
         new = there if action.op == "delete" else [*there, cidr]
         draft.change("vpcs", identifier, **{field: tuple(new)})
+        # An active connection tells each side's blocks as they are now.
+        for peering in [item for item in draft.peerings.values() if item.status == "active" and identifier in item.pair]:
+            side = "requester" if peering.requester.vpc == identifier else "accepter"
+            draft.change("peerings", peering.id, **{side: replace(getattr(peering, side), **{field: tuple(new)})})
         for table in [table for table in draft.route_tables.values() if table.vpc == identifier]:
             routes = [route for route in table.routes if (route.destination, route.via) != (cidr, "local")]
             if action.op != "delete":

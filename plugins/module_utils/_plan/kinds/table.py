@@ -100,7 +100,14 @@ class AssociationKind(Kind):
         return [str(made["AssociationId"])]
 
     def update(self, run: Run, action: Action) -> None:
-        run.call(action, "ec2:ReplaceRouteTableAssociation", AssociationId=action.id, RouteTableId=(action.after or {})["table"])
+        if action.before:  # one that was found again after its answer was lost is as wanted
+            run.call(action, "ec2:ReplaceRouteTableAssociation", AssociationId=action.id, RouteTableId=(action.after or {})["table"])
+
+    def locate(self, run: Run, action: Action) -> str:
+        subnet, table = (run.id((action.after or {})[key]) for key in ("subnet", "table"))
+        filters = [{"Name": "association.subnet-id", "Values": [subnet]}, {"Name": "route-table-id", "Values": [table]}]
+        links = [link for item in run.pages(action, "ec2:DescribeRouteTables", Filters=filters) for link in item["Associations"]]
+        return next((str(link["RouteTableAssociationId"]) for link in links if link.get("SubnetId") == subnet), "")
 
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:
