@@ -10,7 +10,7 @@ from typing import Any
 
 from ._aws.sessions import Sessions
 from ._model.build import build
-from ._model.network import Network, Peering
+from ._model.network import NAME_TAG, Network, Peering
 from ._model.snapshot import Snapshot, plain
 from ._topology.types import AccountSpec, PeeringSpec, RemoteSpec, Topology, VpcSpec
 from .errors import CloudnetError
@@ -93,7 +93,10 @@ def topology(
         requester.vpc: _vpc(requester, looker.account),
         accepter.vpc: _vpc(accepter, looker.account, ACCEPTER if ACCEPTER in accounts else ""),
     }
-    peering = PeeringSpec(requester.vpc, accepter.vpc, **spec)
+    # One name for the pair, whichever side the task calls the requester.
+    left, right = sorted((requester.vpc, accepter.vpc))
+    tags = {"Name": f"{params['topology']}-{left}-{right}", NAME_TAG: f"peerings.{left}:{right}", **spec.pop("tags", {})}
+    peering = PeeringSpec(requester.vpc, accepter.vpc, tags=tags, **spec)
     made = Topology(str(params["topology"]), looker.region, accounts, vpcs=vpcs, peerings=(peering,), replace_routes=replace_routes)
     return made, (requester.vpc, accepter.vpc)
 

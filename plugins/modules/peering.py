@@ -252,11 +252,13 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
         id=params["peering_id"] or "",
         tags={str(key): str(value) for key, value in params["tags"].items()},
     )
+    base = f"peerings.{wish.peerings[0].name}"
     options = Options(
         absent=params["state"] == "absent",
         check=module.check_mode,
         narrow=True,
-        only=lambda action: action.kind in KINDS,
+        # Of this topology there may be other connections, which other tasks made.
+        only=lambda action: action.kind in KINDS and f"{action.name}.".startswith(f"{base}."),
         progress=journal.progress,
     )
     estate, result = converge(module, wish, options)

@@ -61,34 +61,34 @@ peerings:
   type: list
   elements: dict
   contains:
-      id:
-        description: Its id.
-        type: str
-        sample: pcx-0a1b2c3d4e5f60718
-      status:
-        description: Its state, one of AWS's nine.
-        type: str
-        sample: active
-      message:
-        description: AWS's words on the state.
-        type: str
-        sample: Active
-      requester:
-        description: The requester's side. C(cidrs) is empty unless the connection is active, for AWS does not tell them before.
-        type: dict
-        sample: {account: "111111111111", cidrs: [10.0.0.0/16], dns: true, region: us-east-1, vpc: vpc-0a1b2c3d4e5f60718}
-      accepter:
-        description: The accepter's side.
-        type: dict
-        sample: {account: "111111111111", cidrs: [10.1.0.0/16], dns: true, region: us-east-1, vpc: vpc-0b1c2d3e4f5061728}
-      expires:
-        description: Until when a request can be accepted.
-        type: str
-        sample: "2026-11-28T21:14:05+00:00"
-      tags:
-        description: The tags as the account of the task sees them.
-        type: dict
-        sample: {"cloudnet:topology": adhoc}
+    id:
+      description: Its id.
+      type: str
+      sample: pcx-0a1b2c3d4e5f60718
+    status:
+      description: Its state, one of AWS's nine.
+      type: str
+      sample: active
+    message:
+      description: AWS's words on the state.
+      type: str
+      sample: Active
+    requester:
+      description: The requester's side. C(cidrs) is empty unless the connection is active, for AWS does not tell them before.
+      type: dict
+      sample: {account: "111111111111", cidrs: [10.0.0.0/16], dns: true, region: us-east-1, vpc: vpc-0a1b2c3d4e5f60718}
+    accepter:
+      description: The accepter's side.
+      type: dict
+      sample: {account: "111111111111", cidrs: [10.1.0.0/16], dns: true, region: us-east-1, vpc: vpc-0b1c2d3e4f5061728}
+    expires:
+      description: Until when a request can be accepted.
+      type: str
+      sample: "2026-11-28T21:14:05+00:00"
+    tags:
+      description: The tags as the account of the task sees them.
+      type: dict
+      sample: {"cloudnet:topology": adhoc}
     topology:
       description: The topology that made it, empty for what none of ours made.
       type: str

@@ -188,14 +188,14 @@ def wished(params: dict[str, Any], looker: Looker) -> Topology:
         params, looker, pair, id=params["peering_id"], tables=tables, only=narrowed, replace_routes=params["replace_routes"]
     )
     vpcs = dict(made.vpcs)
-    for name, (vpc, other) in zip(ENDS, (names, names[::-1]), strict=True):
+    for name, (vpc, peer) in zip(ENDS, (names, names[::-1]), strict=True):
         if vpc not in tables:
             continue
         if vpcs[vpc].remote:
             raise CloudnetError(f"{name}: there are no credentials for {vpc}, whose owner is another account: its owner sets its routes")
-        remote = vpcs[other].remote
-        if remote and not remote.cidrs and not narrowed.get(other) and params["state"] == "present":
-            raise CloudnetError(f"{name}.destinations: AWS tells the blocks of {other} only once the connection is active: give them")
+        remote = vpcs[peer].remote
+        if remote and not remote.cidrs and not narrowed.get(peer) and params["state"] == "present":
+            raise CloudnetError(f"{name}.destinations: AWS tells the blocks of {peer} only once the connection is active: give them")
         vpcs[vpc] = replace(vpcs[vpc], route_tables={ref: RouteTableSpec(ref, ref, path=f"{name}.route_tables") for ref in tables[vpc]})
     return replace(made, vpcs=vpcs)
 

@@ -198,7 +198,12 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
     pair = sides(found(looker, module.params["peering_id"], live=not absent))
     topology = load(document(module.params, pair, looker.account))
     options = Options(
-        absent=absent, check=module.check_mode, narrow=True, only=lambda action: action.kind == "rule", progress=journal.progress
+        absent=absent,
+        check=module.check_mode,
+        narrow=True,
+        # A rule is changed only in its description, which tells by which words a task named the groups.
+        only=lambda action: action.kind == "rule" and action.op != "update",
+        progress=journal.progress,
     )
     estate, result = converge(module, topology, options)
     answer = shown(module, estate, result)
