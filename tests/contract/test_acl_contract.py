@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_contract import network, refused
+from .vpc_contract import network, refused
 
 
 def test_star_entries_numbers_and_icmp(endpoint: Any) -> None:

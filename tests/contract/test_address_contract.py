@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_contract import network, refused
+from .vpc_contract import network, refused
 
 
 def test_addresses_are_of_the_subnet_and_not_the_reserved_ones(endpoint: Any) -> None:

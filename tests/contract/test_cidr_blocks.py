@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contract_helpers import refused, workshop
+from .contract_helpers import refused, workshop
 
 
 def test_sizes_and_host_bits(endpoint: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_contract import network, refused
+from .vpc_contract import network, refused
 
 
 def test_a_gateway_endpoints_route(endpoint: Any) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_contract import Network, network, refused
+from .vpc_contract import Network, network, refused
 
 
 def tcp(port: int, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contract_helpers import refused, until, workshop
+from .contract_helpers import refused, until, workshop
 
 
 def test_a_request_is_accepted_used_and_deleted(endpoint: Any) -> None:

@@ -131,7 +131,8 @@ def docs(context: Context) -> None:
     """Documentation that renders, with references that lead somewhere: antsibull-docs."""
     context.run(
         BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "dependent", "--skip-rstcheck", ".",
-        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree")},
+        # It copies what git knows: amazon.aws in an ignored .venv would be copied as nothing.
+        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "GIT_CEILING_DIRECTORIES": str(ROOT)},
     )  # fmt: skip
 
 

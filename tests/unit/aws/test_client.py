@@ -11,9 +11,10 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import PA
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import READS
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import Pacer
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, AwsError, EndpointUnreachable, MaybeDone
-from aws_fakes import Clock, FakeBoto, FakeSessions, refusal, service_model
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
+
+from .aws_fakes import Clock, FakeBoto, FakeSessions, refusal, service_model
 
 ME, HERE = "111111111111", "us-east-1"
 BROKEN = boto.ConnectionClosedError(endpoint_url="https://ec2.us-east-1.amazonaws.com/")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.mapping import Call, from_answer, from_exception, one_line, resource_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, AwsError, CredentialsError, EndpointUnreachable
-from aws_fakes import refusal
 from botocore import exceptions as boto
+
+from .aws_fakes import refusal
 
 GOLDEN = Path(__file__).parent / "golden" / "errors.txt"
 ROUTE = Call("ec2:CreateRoute", "111122223333", "us-east-1", "rtb-0123456789abcdef0 10.0.0.0/16", "ops")

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import FILTER_VALUES, READS, Scope, observe, observe_all
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import ID_KEYS
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, AwsError, CredentialsError
-from aws_fakes import FakeApi, service_model
+
+from .aws_fakes import FakeApi, service_model
 
 ME, HERE = "111111111111", "us-east-1"
 #: Where the answer's key is not the file's name.

@@ -17,9 +17,10 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import (
     Rate,
     rate_of,
 )
-from aws_fakes import Clock, service_model
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .aws_fakes import Clock, service_model
 
 ACCOUNT, REGION = "111111111111", "us-east-1"
 

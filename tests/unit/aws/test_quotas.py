@@ -8,7 +8,8 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.quotas import DEFAULTS, QUOTAS, Quotas, read
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, EndpointUnreachable
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.quotas import DEFAULT_QUOTAS
-from aws_fakes import FakeApi
+
+from .aws_fakes import FakeApi
 
 LIST = "servicequotas:ListServiceQuotas"
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws import repeat
-from aws_fakes import Clock, service_model
+
+from .aws_fakes import Clock, service_model
 
 
 def has_token(operation: str) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.waiters import GONE, PRESENT, WAITERS, Watcher, state_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, AwsError
-from aws_fakes import FakeApi, service_model
+
+from .aws_fakes import FakeApi, service_model
 
 ME, HERE = "111111111111", "us-east-1"
 PCX = "VpcPeeringConnections"

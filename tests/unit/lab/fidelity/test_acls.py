@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import Vpc, make_vpc, refused
+
+from .vpc_helpers import Vpc, make_vpc, refused
 
 ALLOW: dict[str, Any] = {"RuleNumber": 100, "Protocol": "-1", "RuleAction": "allow", "Egress": False, "CidrBlock": "10.0.0.0/8"}
 

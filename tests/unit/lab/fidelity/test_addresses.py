@@ -12,7 +12,8 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refu
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import addresses
 from hypothesis import given
 from hypothesis import strategies as st
-from vpc_helpers import AWAY, B, Vpc, make_vpc, refused
+
+from .vpc_helpers import AWAY, B, Vpc, make_vpc, refused
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_helpers import Vpc, make_vpc, refused
+from .vpc_helpers import Vpc, make_vpc, refused
 
 
 def _table(vpc: Vpc) -> str:

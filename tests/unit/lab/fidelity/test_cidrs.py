@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, A, B, join, make_vpc, own_pool, refused, request, state
+
+from .vpc_helpers import AWAY, A, B, join, make_vpc, own_pool, refused, request, state
 
 
 def _blocks(vpc: Any) -> list[str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import B, Vpc, is_seen, join, make_vpc, refused, request, state
+
+from .vpc_helpers import B, Vpc, is_seen, join, make_vpc, refused, request, state
 
 
 def _hold(vpc: Vpc, what: str) -> Any:

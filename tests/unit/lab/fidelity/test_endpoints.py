@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_addresses import free
-from vpc_helpers import Vpc, make_vpc, refused, routes
+
+from .test_addresses import free
+from .vpc_helpers import Vpc, make_vpc, refused, routes
 
 SSM, S3 = "com.amazonaws.us-east-1.ssm", "com.amazonaws.us-east-1.s3"
 

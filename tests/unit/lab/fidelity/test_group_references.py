@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from test_groups import make, one, rules, tcp
-from vpc_helpers import AWAY, B, Vpc, make_vpc, refused, request
+from .test_groups import make, one, rules, tcp
+from .vpc_helpers import AWAY, B, Vpc, make_vpc, refused, request
 
 
 def peer(requester: Vpc, accepter: Vpc) -> str:

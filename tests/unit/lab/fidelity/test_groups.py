@@ -11,7 +11,8 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Refu
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity import group_rules
 from hypothesis import given
 from hypothesis import strategies as st
-from vpc_helpers import Vpc, make_vpc, refused
+
+from .vpc_helpers import Vpc, make_vpc, refused
 
 
 @pytest.fixture

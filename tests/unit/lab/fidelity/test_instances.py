@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_addresses import free, gateway
-from vpc_helpers import Vpc, make_vpc, refused
+
+from .test_addresses import free, gateway
+from .vpc_helpers import Vpc, make_vpc, refused
 
 AMI = "ami-0123456789abcdef0"
 

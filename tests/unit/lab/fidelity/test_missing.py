@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import refused
+
+from .vpc_helpers import refused
 
 
 def test_none_of_it(lab: Any) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_addresses import free, gateway, interface
-from vpc_helpers import Vpc, make_vpc, refused
+
+from .test_addresses import free, gateway, interface
+from .vpc_helpers import Vpc, make_vpc, refused
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, A, B, is_seen, join, make_vpc, refused, request, seen, state
+
+from .vpc_helpers import AWAY, A, B, is_seen, join, make_vpc, refused, request, seen, state
 
 HOUR, DAY = 3600, 86400
 

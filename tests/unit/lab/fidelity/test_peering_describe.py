@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, A, B, join, make_vpc, refused, request, seen
+
+from .vpc_helpers import AWAY, A, B, join, make_vpc, refused, request, seen
 
 
 def _ids(client: Any, *filters: tuple[str, list[str]], **more: Any) -> list[str]:

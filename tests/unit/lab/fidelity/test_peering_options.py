@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpc_helpers import AWAY, A, B, Vpc, join, make_vpc, refused, request, seen
+from .vpc_helpers import AWAY, A, B, Vpc, join, make_vpc, refused, request, seen
 
 ON = {"AllowDnsResolutionFromRemoteVpc": True}
 

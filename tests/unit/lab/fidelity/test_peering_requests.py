@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, HOME, A, B, is_seen, join, make_vpc, own_pool, refused, request, seen, state
+
+from .vpc_helpers import AWAY, HOME, A, B, is_seen, join, make_vpc, own_pool, refused, request, seen, state
 
 
 def test_a_request_starts_and_then_awaits_acceptance(lab: Any) -> None:

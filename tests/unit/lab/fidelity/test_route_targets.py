@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, B, Vpc, join, make_vpc, refused, request, routes
+
+from .vpc_helpers import AWAY, B, Vpc, join, make_vpc, refused, request, routes
 
 FAR = "10.200.0.0/16"
 

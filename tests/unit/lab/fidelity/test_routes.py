@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import Vpc, make_vpc, refused, routes
+
+from .vpc_helpers import Vpc, make_vpc, refused, routes
 
 
 @pytest.fixture

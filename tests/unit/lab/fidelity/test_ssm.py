@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity.ssm import Outcome
-from test_instances import run
-from vpc_helpers import Vpc, make_vpc, refused
+
+from .test_instances import run
+from .vpc_helpers import Vpc, make_vpc, refused
 
 
 class Recorder:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import B, Vpc, join, make_vpc, refused
+
+from .vpc_helpers import B, Vpc, join, make_vpc, refused
 
 TAGS = [{"Key": "owner", "Value": "us"}]
 

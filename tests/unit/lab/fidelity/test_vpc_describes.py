@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vpc_helpers import AWAY, A, Vpc, join, make_vpc, refused, request
+
+from .vpc_helpers import AWAY, A, Vpc, join, make_vpc, refused, request
 
 
 def _tags(kind: str, name: str) -> list[dict[str, Any]]:
