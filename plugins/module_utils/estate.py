@@ -28,7 +28,7 @@ from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate
 from ._topology.preflight import preflight
 from ._topology.types import Topology
-from .errors import ApplyError, PreflightError
+from .errors import ApplyError, Finding, PreflightError
 from .scopes import scopes
 
 #: States that pass by themselves, and how long to wait for that before planning, in seconds.
@@ -128,14 +128,7 @@ class Estate:
         Raises CloudnetError: before any write for what is wrong with input, approval or preflight; ApplyError for actions that failed.
         """
         snapshot, network = self._settled()
-        plan = self.plan(network, options)
-        quotas = self._quotas(plan)
-        warnings = [*plan.warnings, *network.warnings]
-        if not options.absent:
-            findings, advice = preflight(self.topology, network, self.accounts, lowest(quotas))
-            if findings:
-                raise PreflightError(findings)
-            warnings += advice
+        plan, quotas, warnings = self._checked(network, options)
         if options.approved is not None:
             check_approval(plan, options.approved)
         if options.check or not plan.actions:
@@ -143,6 +136,25 @@ class Estate:
             return self._result(plan, after, snapshot, ids_after(network, plan), warnings)
         snapshot, network, rest = self._apply(plan, options, open_requests(network, quotas))
         return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings])
+
+    def _checked(self, network: Network, options: Options) -> tuple[Plan, dict[tuple[str, str], Quotas], list[str]]:
+        """The plan, once planning and the preflight have no fault to find; all of their findings at once."""
+        faults: list[Finding] = []
+        plan = Plan(self.topology.name)
+        try:
+            plan = self.plan(network, options)
+        except PreflightError as error:
+            faults += error.findings
+        quotas = self._quotas(plan)
+        warnings = [*plan.warnings, *network.warnings]
+        if not options.absent:
+            limits = {place: item.values for place, item in quotas.items()} if quotas else None
+            findings, advice = preflight(self.topology, network, self.accounts, limits)
+            faults += findings
+            warnings += advice
+        if faults:
+            raise PreflightError(faults)
+        return plan, quotas, warnings
 
     def _settled(self) -> tuple[Snapshot, Network]:
         """Observe; connections of ours that are on their way to another state get the time to arrive, so that the plan is not about a moment."""
@@ -209,12 +221,6 @@ def part(plan: Plan, concerns: Callable[[Action], bool]) -> Plan:
     kept = [action for action in plan if concerns(action)]
     keys = {action.key for action in kept}
     return replace(plan, actions=tuple(replace(action, needs=action.needs & keys) for action in kept))
-
-
-def lowest(quotas: Mapping[tuple[str, str], Quotas]) -> dict[str, int] | None:
-    """Of several accounts and Regions the lowest value of each quota; None when none were read."""
-    values = [item.values for item in quotas.values()]
-    return {name: min(item[name] for item in values) for name in values[0]} if values else None
 
 
 def open_requests(network: Network, quotas: Mapping[tuple[str, str], Quotas]) -> dict[tuple[str, str], int]:

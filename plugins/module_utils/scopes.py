@@ -26,7 +26,8 @@ def _scope(topology: Topology, account: str, region: str, vpcs: Iterable[VpcSpec
     peerings = [spec for spec in topology.peerings if {spec.requester, spec.accepter} & names]
     # DNS attributes cost two calls a VPC, so they are read only where they are declared or where peering DNS rests on them.
     dns = {name for spec in peerings if spec.dns for name in (spec.requester, spec.accepter)}
-    watched = [vpc for vpc in vpcs if vpc.dns is not None or vpc.ssm or vpc.name in dns]
+    private = {vpc.name for vpc in vpcs if any(item.private_dns for item in vpc.endpoints.values())}
+    watched = [vpc for vpc in vpcs if vpc.dns is not None or vpc.ssm or vpc.name in dns | private]
     return Scope(
         account=account,
         region=region,

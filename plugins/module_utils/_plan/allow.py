@@ -28,11 +28,11 @@ def derived(ctx: Context, allow: Allow) -> Iterator[Derived]:
     for protocol, low, high in _protocols(ctx, allow):
         base = {"protocol": protocol, "from_port": low, "to_port": high, "description": f"{allow.source} to {allow.target}"}
         if not target.remote:
-            for peer in _ends(ctx, allow.source, target.name, spec, six=protocol == "icmpv6"):
+            for peer in _ends(ctx, allow.source, target.name, spec, protocol=protocol):
                 yield group, needs, normal({"group": Ref(group), "egress": False, **base, **peer})
         if allow.source.kind == "group" and not ctx.topology.vpcs[allow.source.vpc].remote and _closed(ctx, allow.source):
             sender = f"vpcs.{allow.source.vpc}.security_groups.{allow.source.name}"
-            for peer in _ends(ctx, allow.target, allow.source.vpc, spec, six=protocol == "icmpv6"):
+            for peer in _ends(ctx, allow.target, allow.source.vpc, spec, protocol=protocol):
                 yield sender, needs, normal({"group": Ref(sender), "egress": True, **base, **peer})
 
 
@@ -60,21 +60,24 @@ def normal(attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _protocols(ctx: Context, allow: Allow) -> Iterator[tuple[str, int | None, int | None]]:
     yield allow.protocol, allow.from_port, allow.to_port
-    both = allow.source.vpc and ctx.ipv6_cidrs(allow.source.vpc) and ctx.ipv6_cidrs(allow.target.vpc)
+    wide = allow.source.kind == "internet" or (allow.source.vpc and ctx.ipv6_cidrs(allow.source.vpc))
+    both = wide and ctx.ipv6_cidrs(allow.target.vpc)
     if both and allow.protocol == "icmp" and allow.from_port in (None, -1):
         # ICMP of IPv6 is a protocol of its own.
         yield "icmpv6", -1, -1
 
 
-def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, six: bool) -> list[dict[str, Any]]:
+def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, protocol: str) -> list[dict[str, Any]]:
     """How a rule of a group in VPC ``asker`` names a place."""
     if place.kind == "cidr":
         return [{"cidr": place.name}]
     if place.kind == "internet":
-        return [{"cidr": "0.0.0.0/0"}, *([{"cidr": "::/0"}] if ctx.ipv6_cidrs(asker) else [])]
+        everywhere = ["0.0.0.0/0", *(["::/0"] if ctx.ipv6_cidrs(asker) else [])]
+        return [{"cidr": block} for block in everywhere if _fits(protocol, block)]
     mine = ctx.topology.vpcs[asker]
     if place.kind == "prefix_list":
-        return [{"prefix_list": Ref(prefix_list_name(place.name, mine.account, mine.region))}]
+        own = place.name in ctx.topology.prefix_lists
+        return [{"prefix_list": Ref(prefix_list_name(place.name, mine.account, mine.region)) if own else place.name}]
     vpc = ctx.topology.vpcs[place.vpc]
     near = place.vpc == asker or (ctx.region(vpc) == ctx.region(mine) and spec is not None and will_be_active(ctx, spec))
     if place.kind == "group" and (vpc.remote or near):
@@ -88,7 +91,7 @@ def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, s
             return []
     both = ctx.ipv6_cidrs(place.vpc) and ctx.ipv6_cidrs(asker)
     blocks = _blocks(ctx, place, spec, with_six=bool(both))
-    return [{"cidr": block} for block in blocks if not (six and not _is_six(block))]
+    return [{"cidr": block} for block in blocks if _fits(protocol, block)]
 
 
 def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: bool) -> list[Ref | str]:
@@ -116,8 +119,10 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
     return [block for block in (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ())) if str(block) not in without]
 
 
-def _is_six(block: Ref | str) -> bool:
-    return isinstance(block, Ref) or ":" in block
+def _fits(protocol: str, block: Ref | str) -> bool:
+    """ICMP is a protocol of one family only. A block that is known only by name is an Amazon-provided one, so IPv6."""
+    six = isinstance(block, Ref) or ":" in block
+    return {"icmp": not six, "icmpv6": six}.get(protocol, True)
 
 
 def _closed(ctx: Context, place: Place) -> bool:

@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from .._model.network import Network, Route, Vpc
+from .._model.network import Network, Vpc
 from ..errors import Finding
 from .blocks import inside, overlaps, parse
 from .faults import either, join
 from .limits import Quotas, check_quotas
 from .observed import Observed
-from .types import PeeringSpec, RouteSpec, Topology, VpcSpec
+from .types import PeeringSpec, Topology, VpcSpec
 
-#: Declared targets that AWS shows under another kind. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html
-_SAME_VIA = {"instance": ("instance", "eni"), "endpoint": ("endpoint", "eni"), "eni": ("eni", "instance")}
 
 
 def preflight(
@@ -39,7 +37,6 @@ def preflight(
     for spec in topology.vpcs.values():
         _dns(seen, spec)
         _new_blocks(seen, spec)
-    _routes(seen)
     if quotas is not None:
         check_quotas(seen, quotas)
     return list(dict.fromkeys(seen.findings)), list(dict.fromkeys(seen.warnings))
@@ -202,54 +199,3 @@ def _new_blocks(seen: Observed, spec: VpcSpec) -> None:
         for peering in seen.network.peerings_of.get(vpc.id, ()):
             if peering.status == "pending-acceptance" and peering.requester.vpc == vpc.id:
                 seen.warn(f"{spec.path}.cidr", f"{text} can be added to {vpc.id} only once {peering.id}, which it requested, is accepted")
-
-
-def _routes(seen: Observed) -> None:
-    """Routes of others to a destination that the plan needs, in a table that it covers."""
-    if seen.topology.replace_routes:
-        return
-    for pair in seen.topology.peerings:
-        for name, other in ((pair.requester, pair.accepter), (pair.accepter, pair.requester)):
-            wanted = [text for text in _destinations(seen, pair, other) if text]
-            for table in pair.tables.get(name, ()):
-                for where, route in _there(seen, name, table, wanted):
-                    own = {peering.id for peering in seen.connections(pair)}
-                    if route.target not in own and not _ours(seen, route):
-                        _refuse(seen, pair.path, where, route, f"the peering with {other}")
-    for spec in seen.topology.vpcs.values():
-        for table_spec in spec.route_tables.values():
-            for declared in table_spec.routes:
-                for where, route in _there(seen, spec.name, table_spec.name, [declared.to]):
-                    if not _same(declared, route) and not _ours(seen, route):
-                        _refuse(seen, declared.path, where, route, "this one")
-
-
-def _destinations(seen: Observed, pair: PeeringSpec, name: str) -> list[str]:
-    if pair.only.get(name):
-        return list(pair.only[name])
-    return [str(block) for _, block in seen.blocks(name) if str(block) not in pair.without.get(name, ())]
-
-
-def _there(seen: Observed, vpc: str, table: str, wanted: list[str]) -> Iterator[tuple[str, Route]]:
-    for found in seen.tables(vpc, table)[:1]:
-        for destination in wanted:
-            if destination in found.by_destination and not found.by_destination[destination].propagated:
-                yield found.label, found.by_destination[destination]
-
-
-def _same(declared: RouteSpec, route: Route) -> bool:
-    vias = _SAME_VIA.get(declared.via, (declared.via,))
-    return route.via in vias and ("-" not in declared.target or declared.target == route.target or route.via != declared.via)
-
-
-def _ours(seen: Observed, route: Route) -> bool:
-    """A route carries no tags: it is ours when its target is."""
-    network = seen.network
-    collections = (network.peerings, network.internet_gateways, network.nat_gateways, network.egress_only_gateways, network.endpoints)
-    return any(route.target in items and seen.ours(items[route.target]) for items in collections)
-
-
-def _refuse(seen: Observed, path: str, table: str, route: Route, what: str) -> None:
-    state = " (a black hole)" if route.blackhole else ""
-    message = f"{table} has a route to {route.destination}, to {route.target}{state}, that is not ours and in the way of {what}"
-    seen.fault(path, f"{message}: remove it, or set replace_routes: true to take it over")

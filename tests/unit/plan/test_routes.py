@@ -111,8 +111,3 @@ def test_secondary_blocks_and_ipv6_are_routed(world: Callable[[str], World]) -> 
 def test_ipv6_is_not_routed_to_a_side_without_it(world: Callable[[str], World]) -> None:
     text = TWO.replace("cidr: 10.0.0.0/16", "cidr: 10.0.0.0/16, ipv6: true")
     assert not [action for action in world(text).plan() if action.kind == "route" and "ipv6" in action.name]
-
-
-def test_left_out_blocks_get_no_route(built: World) -> None:
-    none = built.under(TWO.replace("{between: [a, b]}", "{between: [a, b], cidrs: {only: {b: []}}}"))
-    assert ops(none.plan()) == [f"delete route {A}"]

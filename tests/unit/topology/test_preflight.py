@@ -150,26 +150,6 @@ def test_nothing_in_the_way() -> None:
             f"vpcs.legacy.security_groups.wbe: {LEGACY} has no security group 'wbe'; did you mean 'web'?",
         ),
         (
-            document(),
-            network(vpc(), table(Route("10.1.0.0/16", "transit_gateway", "tgw-1"))),
-            "peerings[0]: rtb-0a has a route to 10.1.0.0/16, to tgw-1, that is not ours and in the way of the peering with dev:"
-            " remove it, or set replace_routes: true to take it over",
-        ),
-        (
-            document(),
-            network(vpc(), table(Route("10.1.0.0/16", "peering", "pcx-old", state="blackhole"))),
-            "peerings[0]: rtb-0a has a route to 10.1.0.0/16, to pcx-old (a black hole), that is not ours and in the way of the "
-            "peering with dev:"
-            " remove it, or set replace_routes: true to take it over",
-        ),
-        (
-            document(legacy={"route_tables": {"main": {"routes": [{"to": "192.168.0.0/16", "via": "tgw-0123456789abcdef0"}]}}}),
-            network(vpc(), table(Route("192.168.0.0/16", "nat", "nat-0123456789abcdef0"))),
-            "vpcs.legacy.route_tables.main.routes[0]: rtb-0a has a route to 192.168.0.0/16, to nat-0123456789abcdef0, that is not "
-            "ours and in the"
-            " way of this one: remove it, or set replace_routes: true to take it over",
-        ),
-        (
             document(dev={"security_groups": {"srv": {"rules": [{"from": "sg-0fedcba9876543210", "tcp": 22}]}}}),
             network(vpc(), table(), SecurityGroup(id="sg-0fedcba9876543210", vpc="vpc-1", group_name="x", account=ME, region="eu-west-1")),
             "vpcs.dev.security_groups.srv.rules[0]: sg-0fedcba9876543210 is in eu-west-1, vpcs.dev in us-east-1:"
@@ -220,17 +200,6 @@ def test_lookup_finds_several_or_none() -> None:
 def test_what_was_not_read_is_not_missing() -> None:
     assert check(document(), Network(complete=frozenset({(ME, "us-east-1", "Subnets")})))[0] == []
     assert len(check(document(), Network(complete=frozenset({(ME, "us-east-1", "Vpcs")})))[0]) == 1
-
-
-def test_replace_routes_takes_over() -> None:
-    assert check(document(replace_routes=True), network(vpc(), table(Route("10.1.0.0/16", "transit_gateway", "tgw-1")), GROUP)) == ([], [])
-
-
-def test_own_route_is_no_conflict() -> None:
-    own = peering(1, "active", "vpc-8", LEGACY, tags={"cloudnet:topology": "t"})
-    assert check(document(), network(vpc(), table(Route("10.1.0.0/16", "peering", own.id)), own, GROUP))[0] == []
-    foreign = peering(1, "active", "vpc-8", LEGACY)
-    assert len(check(document(), network(vpc(), table(Route("10.1.0.0/16", "peering", own.id)), foreign, GROUP))[0]) == 1
 
 
 def test_wrong_account() -> None:

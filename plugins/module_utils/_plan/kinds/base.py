@@ -13,7 +13,6 @@ from ..actions import Action, Found, Wanted
 from ..context import Context
 from ..draft import Draft
 
-
 #: The state of what is no longer listed.
 GONE = "gone"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..._model.network import Peering, PeeringSide
 from ..actions import Action, Found, Ref, Wanted
-from ..context import Context
+from ..context import Context, ipv6_name
 from ..draft import Draft
 from ..states import DONE, STANDS, Step, accepting, name_of, ours, step, will_be_active, will_stand
 from .base import Kind, Run, same, tag_list, tag_specifications, update_tags
@@ -50,7 +50,12 @@ class PeeringKind(Kind):
             why = "declared, not there"
             if connection is not None and not stands:
                 why = f"the last one ({connection.id}) is {connection.status}"
-            yield Wanted(self.name, full, ctx.account(requester), ctx.region(requester), attrs, stage="peerings", why=why, path=spec.path)
+            # While a request is pending its requester can add no block, so all blocks come first.
+            # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+            needs = tuple(f"vpcs.{vpc.name}.cidrs.{cidr}" for vpc in (requester, accepter) for cidr in (*vpc.cidrs[1:], vpc.ipv6))
+            needs += tuple(ipv6_name(vpc.name) for vpc in (requester, accepter))
+            where = (ctx.account(requester), ctx.region(requester))
+            yield Wanted(self.name, full, *where, attrs, stage="peerings", needs=needs, why=why, path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
         declared = {connection.id: spec for spec in ctx.topology.peerings if (connection := ctx.connection(spec))}
