@@ -13,7 +13,6 @@ SIGNS = {"create": "+", "update": "~", "delete": "-"}
 #: Of each kind, what tells it from its neighbours; the name tells the rest. Kinds that are not here show nothing more.
 DETAILS: Mapping[str, tuple[str, ...]] = {
     "vpc": ("cidr",),
-    "cidr": ("cidr",),
     "subnet": ("cidr", "ipv6", "zone"),
     "nat_gateway": ("subnet",),
     "association": ("table",),
@@ -76,6 +75,8 @@ def short(name: str) -> str:
         for word in WORDS:
             if tail.startswith(word):
                 tail = tail.removeprefix(word)
+                # What hangs on a subnet is called after it; the kind says what it is.
+                tail = tail.removesuffix(".table").removesuffix(".acl") if word == "subnets." else tail
                 break
         table, routes, destination = tail.partition(".routes.")
         tail = f"{table}: {_value(destination)}" if routes else tail
@@ -181,7 +182,7 @@ def _shown(kind: str, key: str, value: Any) -> str:
     if value in (None, "", [], {}):
         return ""
     text = _value(value)
-    if kind == "route":
+    if kind in ("route", "association", "acl_association"):
         return f"-> {text}"
     return f"{key} {text}" if key in ("dns", "ipv6") else text
 
@@ -196,4 +197,10 @@ def _value(value: Any) -> str:
         return ", ".join(_value(item) for item in value)
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "none" if value in (None, "") else short(str(value)) if str(value).startswith(("vpcs.", "peerings.")) else str(value)
+    return (
+        "none"
+        if value in (None, "")
+        else short(str(value))
+        if str(value).startswith(("vpcs.", "peerings.", "prefix_lists."))
+        else str(value)
+    )

@@ -14,6 +14,15 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import Ru
 
 from .conftest import Invoke
 
+BAD = """\
+name: bad
+region: us-east-1
+vpcs:
+  dev: {cidr: 10.0.0.0/8}
+  ops: {cider: 10.1.0.0/16}
+peerings:
+  - {between: [dev, opps]}
+"""
 ACTION_KEYS = {"op", "kind", "name", "account", "region", "before", "after", "why"}
 
 
@@ -119,9 +128,7 @@ def test_part_of_a_fingerprint(invoke: Invoke, lab: RunningLab, topology: dict[s
 
 def test_a_bad_topology_calls_nobody(invoke: Invoke, lab: RunningLab, tmp_path: Path) -> None:
     file = tmp_path / "bad.yml"
-    file.write_text(
-        "name: bad\nregion: us-east-1\nvpcs:\n  dev: {cidr: 10.0.0.0/8}\n  ops: {cider: 10.1.0.0/16}\npeerings:\n  - {between: [dev, opps]}\n"
-    )
+    file.write_text(BAD)
     lab.control.reset_calls()
     result = invoke("network", topology=str(file))
     assert result["failed"] and len(result["msg"].splitlines()) == len(result["findings"]) >= 3
