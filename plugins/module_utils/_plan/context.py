@@ -31,6 +31,17 @@ class Context:
     names: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _connections: dict[tuple[str, str, str], Peering | None] = field(default_factory=dict)
+
+    @cached_property
+    def declared(self) -> Mapping[str, PeeringSpec]:
+        """The declared peerings by the ids of their connections, live or dead."""
+        return {found.id: spec for spec in self.topology.peerings if (found := self.connection(spec))}
+
+    @cached_property
+    def peerings(self) -> Mapping[str, PeeringSpec]:
+        """The declared peerings by our names for them."""
+        return {f"peerings.{spec.name}": spec for spec in self.topology.peerings}
 
     @cached_property
     def vpcs(self) -> Mapping[str, VpcSpec]:
@@ -101,7 +112,14 @@ class Context:
         return there.ipv6_cidrs if there else ()
 
     def connection(self, spec: PeeringSpec) -> Peering | None:
-        """The connection that serves a pair: the live one first, in either direction; a dead one only as a last resort, so that it can be named."""
+        """The connection that serves a pair: the live one first, in either direction; a dead one only as a last resort, so that it can be
+        named. VPCs are registered before anybody asks, so that the answer never changes; it is asked for every route."""
+        key = (spec.requester, spec.accepter, spec.id)
+        if key not in self._connections:
+            self._connections[key] = self._connection(spec)
+        return self._connections[key]
+
+    def _connection(self, spec: PeeringSpec) -> Peering | None:
         if spec.id:
             return self.network.peerings.get(spec.id)
         pair = frozenset((self.vpc_id(spec.requester), self.vpc_id(spec.accepter)))

@@ -58,9 +58,8 @@ class PeeringKind(Kind):
             yield Wanted(self.name, full, *where, attrs, stage="peerings", needs=needs, why=why, path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        declared = {connection.id: spec for spec in ctx.topology.peerings if (connection := ctx.connection(spec))}
         for peering in ctx.network.peerings.values():
-            spec = declared.get(peering.id)
+            spec = ctx.declared.get(peering.id)
             name = f"peerings.{spec.name}" if spec else name_of(ctx, peering)
             mine = ours(ctx, peering)
             if not name or not (spec or mine) or step(peering, wanted=True) not in STANDS:
