@@ -212,11 +212,11 @@ def _going(ctx: Context, route: Route) -> bool:
     connection = ctx.network.peerings.get(route.target)
     if connection is None:
         return False
-    declared = {found.id: spec for spec in ctx.topology.peerings if (found := ctx.connection(spec))}
-    removable = ours(ctx, connection) or (ctx.narrow and connection.id in declared)
-    if ctx.narrow and connection.id not in declared:
+    declared = connection.id in ctx.declared
+    removable = ours(ctx, connection) or (ctx.narrow and declared)
+    if ctx.narrow and not declared:
         return False
-    return removable and connection.live and (ctx.absent or connection.id not in declared)
+    return removable and connection.live and (ctx.absent or not declared)
 
 
 def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) -> bool:
@@ -246,10 +246,8 @@ def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) ->
 
 def _serves(ctx: Context, connection: Peering, wish: Wanted) -> bool:
     """Whether a connection, live or dead, is between the two VPCs of the wish's peering."""
-    for spec in ctx.topology.peerings:
-        if isinstance(wish.attrs["target"], Ref) and wish.attrs["target"].name == f"peerings.{spec.name}":
-            return connection.pair == frozenset((ctx.vpc_id(spec.requester), ctx.vpc_id(spec.accepter)))
-    return False
+    spec = ctx.peerings.get(str(wish.attrs["target"]))
+    return spec is not None and connection.pair == frozenset((ctx.vpc_id(spec.requester), ctx.vpc_id(spec.accepter)))
 
 
 def _blocks(ctx: Context, connection: Peering, table: RouteTable) -> frozenset[str]:
