@@ -38,7 +38,7 @@ def derived(ctx: Context, allow: Allow) -> Iterator[Derived]:
 
 def connection(ctx: Context, one: str, other: str) -> PeeringSpec | None:
     """The declared peering of two VPCs."""
-    return next((spec for spec in ctx.topology.peerings if {spec.requester, spec.accepter} == {one, other}), None)
+    return ctx.pairs.get(frozenset((one, other)))
 
 
 def normal(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,11 @@ class Context:
         return {found.id: spec for spec in self.topology.peerings if (found := self.connection(spec))}
 
     @cached_property
+    def pairs(self) -> Mapping[frozenset[str], PeeringSpec]:
+        """The declared peerings by the names of their two VPCs; of two for one pair the first."""
+        return {frozenset((spec.requester, spec.accepter)): spec for spec in reversed(self.topology.peerings)}
+
+    @cached_property
     def peerings(self) -> Mapping[str, PeeringSpec]:
         """The declared peerings by our names for them."""
         return {f"peerings.{spec.name}": spec for spec in self.topology.peerings}
