@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import SnapshotError
-from . import parse, rules
-from .network import Interface, Network, Peering, PeeringSide, PrefixList, Resource, Rule, Vpc
+from . import parse, rules, transit
+from .network import Interface, Network, Peering, PeeringSide, PrefixList, Resource, Rule, TransitAttachment, TransitTable, Vpc
 from .snapshot import Item, Snapshot
 
 T = TypeVar("T", bound=Resource)
@@ -42,6 +42,12 @@ _JOINED = (
     "ManagedPrefixLists",
     "PrefixListEntries",
     "PrefixLists",
+    "TransitGateways",
+    "TransitGatewayAttachments",
+    "TransitGatewayVpcAttachments",
+    "TransitGatewayRouteTables",
+    "TransitGatewayStaticRoutes",
+    "TransitGatewayPropagations",
 )
 
 #: How far a connection has come. Its states only ever move to the right, so of two views the later state is the newer one.
@@ -64,6 +70,9 @@ def build(snapshot: Snapshot) -> Network:
     fields["prefix_lists"] = _prefix_lists(snapshot)
     fields["instances"] = {found.id: found for found, _ in _instances(snapshot)}
     fields["interfaces"] = _interfaces(snapshot)
+    fields["transit_gateways"] = _collect(snapshot, "TransitGateways", transit.gateway)
+    fields["transit_tables"] = _transit_tables(snapshot)
+    fields["transit_attachments"] = _transit_attachments(snapshot)
     others: dict[str, tuple[Item, ...]] = {}
     for (_, _, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
@@ -159,6 +168,32 @@ def _interfaces(snapshot: Snapshot) -> dict[str, Interface]:
         for link in item.get("NetworkInterfaces") or ():
             if link.get("NetworkInterfaceId") and link["NetworkInterfaceId"] not in found:
                 found[link["NetworkInterfaceId"]] = parse.interface(link, owner.account, owner.region, owner.id)
+    return found
+
+
+def _transit_tables(snapshot: Snapshot) -> dict[str, TransitTable]:
+    """Tables with their routes and propagations, which are calls of their own."""
+    routes = {item.get("TransitGatewayRouteTableId"): item for _, _, item in snapshot.items("TransitGatewayStaticRoutes")}
+    propagations = {item.get("TransitGatewayRouteTableId"): item for _, _, item in snapshot.items("TransitGatewayPropagations")}
+
+    def parser(item: Item, account: str, region: str) -> TransitTable:
+        id_ = item.get("TransitGatewayRouteTableId")
+        return transit.table(item, account, region, routes.get(id_), propagations.get(id_))
+
+    return _collect(snapshot, "TransitGatewayRouteTables", parser)
+
+
+def _transit_attachments(snapshot: Snapshot) -> dict[str, TransitAttachment]:
+    """TransitGatewayAttachments tells every kind and its table; TransitGatewayVpcAttachments adds subnets and options."""
+    found: dict[str, TransitAttachment] = {}
+    details = {item.get("TransitGatewayAttachmentId"): item for _, _, item in snapshot.items("TransitGatewayVpcAttachments")}
+    for file in ("TransitGatewayVpcAttachments", "TransitGatewayAttachments"):
+        for number, (account, region, item) in enumerate(snapshot.items(file)):
+            with _named(account, region, file, number):
+                made = transit.attachment(item, account, region, details.get(item["TransitGatewayAttachmentId"]))
+                key = f"{made.id}@{made.gateway}" if made.type == "peering" else made.id
+                if key not in found or made.table or not found[key].table:
+                    found[key] = made
     return found
 
 

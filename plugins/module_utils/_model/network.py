@@ -54,7 +54,10 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Vpc(Resource):
-    """``cidrs``: IPv4 blocks in use, the primary first. ``associations``: block of either family to its association id."""
+    """``cidrs``: IPv4 blocks in use, the primary first. ``associations``: block of either family to its association id.
+
+    ``block_public_access``: off, block-bidirectional or block-ingress; empty when it was not told.
+    """
 
     cidrs: tuple[str, ...] = ()
     ipv6_cidrs: tuple[str, ...] = ()
@@ -63,11 +66,12 @@ class Vpc(Resource):
     dns_hostnames: bool | None = None
     default: bool = False
     shared: bool = False
+    block_public_access: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet(Resource):
-    """``zone`` is the zone's name in this account, such as ``us-east-1a``."""
+    """``zone`` is the zone's name in this account, such as ``us-east-1a``. ``block_public_access`` as of the VPC, for this subnet alone."""
 
     vpc: str
     cidr: str
@@ -77,6 +81,7 @@ class Subnet(Resource):
     zone_id: str = ""
     map_public_ip: bool = False
     assign_ipv6: bool = False
+    block_public_access: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,7 @@ class Address(Resource):
 class Route:
     """``destination``: a CIDR block of either family or a prefix list id.
 
-    ``via``: the kind of target (TARGETS); ``target``: its id, ``local`` for local.
+    ``via``: the kind of target (TARGETS); ``target``: its id, ``local`` for local. ``instance``: behind an ENI target, where AWS tells it.
     """
 
     destination: str
@@ -130,6 +135,7 @@ class Route:
     target: str
     state: str = "active"
     origin: str = "CreateRoute"
+    instance: str = ""
 
     @property
     def blackhole(self) -> bool:
@@ -381,6 +387,50 @@ class FlowLog(Resource):
     status: str = "ACTIVE"
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransitGateway(Resource):
+    """``group_references``: whether security groups may be referenced across it; None when that was not told."""
+
+    state: str = "available"
+    group_references: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitAttachment(Resource):
+    """What hangs on a transit gateway. ``type``: vpc, vpn, direct-connect-gateway, connect or peering; ``resource``: its id.
+
+    ``subnets``: of a VPC's attachment, one a zone; None when they were not read. ``table``: the associated transit gateway route table.
+    Both gateways of a peering attachment tell it under one id: Network keeps it as ``ID@GATEWAY``.
+    """
+
+    gateway: str
+    type: str
+    resource: str
+    state: str = "available"
+    table: str = ""
+    subnets: tuple[str, ...] | None = None
+    group_references: bool | None = None
+
+
+@dataclass(frozen=True)
+class TransitRoute:
+    """A static route. ``destination``: a block of either family or a prefix list; ``attachment`` is empty for a blackhole."""
+
+    destination: str
+    attachment: str = ""
+    state: str = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitTable(Resource):
+    """A transit gateway route table. ``routes`` (static ones) and ``propagations`` (attachments) are None when they were not read."""
+
+    gateway: str
+    state: str = "available"
+    routes: tuple[TransitRoute, ...] | None = None
+    propagations: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Network:
     """Everything that was observed, of any number of accounts and Regions, by id.
@@ -405,6 +455,9 @@ class Network:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     flow_logs: Mapping[str, FlowLog] = field(default_factory=dict)
+    transit_gateways: Mapping[str, TransitGateway] = field(default_factory=dict)
+    transit_attachments: Mapping[str, TransitAttachment] = field(default_factory=dict)
+    transit_tables: Mapping[str, TransitTable] = field(default_factory=dict)
     others: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     complete: frozenset[tuple[str, str, str]] = frozenset()
     warnings: tuple[str, ...] = ()

@@ -83,7 +83,13 @@ def vpc(item: Item, account: str, region: str, attributes: Item) -> Vpc:
         dns_hostnames=_flag(attributes, "EnableDnsHostnames"),
         default=bool(item.get("IsDefault")),
         shared=str(item.get("OwnerId") or account) != account,
+        block_public_access=_block_mode(item),
     )
+
+
+def _block_mode(item: Item) -> str:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_BlockPublicAccessStates.html"""
+    return (item.get("BlockPublicAccessStates") or {}).get("InternetGatewayBlockMode") or ""
 
 
 def _flag(attributes: Item, key: str) -> bool | None:
@@ -118,6 +124,7 @@ def subnet(item: Item, account: str, region: str) -> Subnet:
         zone_id=item.get("AvailabilityZoneId") or "",
         map_public_ip=bool(item.get("MapPublicIpOnLaunch")),
         assign_ipv6=bool(item.get("AssignIpv6AddressOnCreation")),
+        block_public_access=_block_mode(item),
     )
 
 
@@ -181,6 +188,7 @@ def route(item: Item) -> Route:
         target=target,
         state=item.get("State") or "active",
         origin=item.get("Origin") or ("CreateRouteTable" if via == "local" else "CreateRoute"),
+        instance=item.get("InstanceId") or "",
     )
 
 

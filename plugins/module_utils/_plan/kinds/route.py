@@ -103,6 +103,7 @@ class RouteKind(Kind):
                     "via": route.via,
                     "target": ctx.refer(route.target),
                     "state": route.state,
+                    "instance": route.instance,
                 }
                 full = f"{name or table.id}.routes.{destination}"
                 if (
@@ -127,11 +128,10 @@ class RouteKind(Kind):
                 )
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
-        differs = {key: value for key, value in wanted.attrs.items() if key in ("via", "target") and value != found.attrs[key]}
-        # A gateway load balancer endpoint and an instance answer as other kinds of target than they were given as.
-        if set(differs) == {"via"}:
+        # A route to an instance is told as one to its interface, with the instance beside it.
+        if wanted.attrs["via"] == "instance" and wanted.attrs["target"] == found.attrs["instance"]:
             return {}
-        return differs
+        return {key: value for key, value in wanted.attrs.items() if key == "target" and value != found.attrs[key]}
 
     def conflict(self, ctx: Context, wanted: Wanted, found: Found, changed: Any) -> str:
         if found.ours or ctx.topology.replace_routes:
