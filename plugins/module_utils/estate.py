@@ -198,7 +198,7 @@ class Estate:
 
     def _seen(self, outcome: Outcome, options: Options, ends: set[str]) -> tuple[Snapshot, Network, Plan]:
         """Observe until AWS's lists show what was made. What we have just done is not done again because a list lags."""
-        made = {(COLLECTIONS[kind], identifier) for kind, _, _, identifier in outcome.created.values() if kind in COLLECTIONS}
+        made = {(COLLECTIONS[kind], identifier) for kind, _other, _other, identifier in outcome.created.values() if kind in COLLECTIONS}
         pauses = iter(LAG)
         while True:
             snapshot, network = self.observe()

@@ -223,7 +223,7 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
     def concerns(action: Any) -> bool:
         if action.kind != "route":
             return False
-        table, _, destination = action.name.partition(".routes.")
+        table, _mark, destination = action.name.partition(".routes.")
         vpc = next((name for name, refs in spec.tables.items() if table in {f"vpcs.{name}.route_tables.{ref}" for ref in refs}), "")
         return bool(vpc) and (not spec.only.get(others[vpc]) or destination in spec.only[others[vpc]])
 

@@ -15,7 +15,7 @@ def test_addresses_are_of_the_subnet_and_not_the_reserved_ones(endpoint: Any) ->
         subnet = net.subnet("10.123.1.0/28")
         before = net.client.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["AvailableIpAddressCount"]
         assert before == 11
-        made = [net.client.create_network_interface(SubnetId=subnet)["NetworkInterface"] for _ in range(3)]
+        made = [net.client.create_network_interface(SubnetId=subnet)["NetworkInterface"] for _turn in range(3)]
         for eni in made:
             net.later("delete_network_interface", NetworkInterfaceId=eni["NetworkInterfaceId"])
         found = {eni["PrivateIpAddress"] for eni in made}

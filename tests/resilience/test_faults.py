@@ -60,11 +60,11 @@ class World:
 
     def _together(self, cases: Sequence[Faults]) -> list[Run]:
         self.lab.control.reset()
-        for account, _ in zip(self.accounts, cases, strict=False):
+        for account, _other in zip(self.accounts, cases, strict=False):
             make_vpcs(self.lab.client(account=account), self.vpcs)
         faults = [{**fault, "account": account} for account, case in zip(self.accounts, cases, strict=False) for fault in case]
         self.lab.control.config(faults=faults)
-        started = [runner.start(haste=HASTE) for runner, _ in zip(self.runners, cases, strict=False)]
+        started = [runner.start(haste=HASTE) for runner, _other in zip(self.runners, cases, strict=False)]
         runs = [running.finish() for running in started]
         self.hits.update(self.lab.control.calls()["faults"])
         return runs

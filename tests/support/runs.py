@@ -67,7 +67,7 @@ class Running:
         """How it ended. The account's number is told as ACCOUNT, so that runs in several accounts can be compared."""
         with os.fdopen(self.pipe) as pipe:
             text = pipe.read().replace(self.account, ACCOUNT)
-        _, status = os.waitpid(self.child, 0)
+        _other, status = os.waitpid(self.child, 0)
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL and self.kill is not None, f"the run died of signal {os.WTERMSIG(status)}"
             return Run(killed=True)

@@ -235,7 +235,7 @@ class _Observation:
         for file, future, shape in asked:
             self._gather(file, future, shape)
         merged: dict[str, dict[str, Any]] = {}
-        for vpc, _, answer in attributes:
+        for vpc, _other, answer in attributes:
             merged.setdefault(vpc, {}).update(answer.result())
         if attributes:
             self._keep("VpcAttributes", list(merged.values()))

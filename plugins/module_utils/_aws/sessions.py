@@ -187,7 +187,7 @@ class Sessions:
         """What every client gets: the endpoint, TLS, and a configuration in which retries are ours alone."""
         from botocore.config import Config
 
-        _, endpoint, info = self._connection()
+        _other, endpoint, info = self._connection()
         # amazon.aws's aws_config may set anything but the number of attempts: ours are paced and counted.
         config = Config(connect_timeout=10, read_timeout=60, max_pool_connections=self._threads, user_agent_extra="cloudnet.vpc")
         if info.get("aws_config") is not None:
@@ -231,7 +231,7 @@ class Sessions:
         return session
 
     def _ambient(self) -> Any:
-        _, _, info = self._connection()
+        _other, _other, info = self._connection()
         keys = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile_name")
         return self._plain_session(**{key: info[key] for key in keys if info.get(key)})
 

@@ -62,19 +62,19 @@ def build(snapshot: Snapshot) -> Network:
     always sends.
     """
     fields: dict[str, Any] = {name: _collect(snapshot, file, parser) for file, (name, parser) in _SIMPLE.items()}
-    attributes = {item.get("VpcId"): item for _, _, item in snapshot.items("VpcAttributes")}
+    attributes = {item.get("VpcId"): item for _other, _other, item in snapshot.items("VpcAttributes")}
     fields["vpcs"] = _collect(snapshot, "Vpcs", lambda item, account, region: _vpc(item, account, region, attributes))
     fields["peerings"] = _peerings(snapshot)
     fields["security_groups"] = _groups(snapshot)
     fields["rules"] = _rules(snapshot)
     fields["prefix_lists"] = _prefix_lists(snapshot)
-    fields["instances"] = {found.id: found for found, _ in _instances(snapshot)}
+    fields["instances"] = {found.id: found for found, _other in _instances(snapshot)}
     fields["interfaces"] = _interfaces(snapshot)
     fields["transit_gateways"] = _collect(snapshot, "TransitGateways", transit.gateway)
     fields["transit_tables"] = _transit_tables(snapshot)
     fields["transit_attachments"] = _transit_attachments(snapshot)
     others: dict[str, tuple[Item, ...]] = {}
-    for (_, _, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
+    for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
     return Network(**fields, others=others, complete=frozenset(snapshot.files), warnings=snapshot.warnings)
@@ -113,7 +113,7 @@ def _vpc(item: Item, account: str, region: str, attributes: Mapping[Any, Item]) 
 
 def _groups(snapshot: Snapshot) -> dict[str, Any]:
     associated: defaultdict[str, list[str]] = defaultdict(list)
-    for _, _, item in snapshot.items("SecurityGroupVpcAssociations"):
+    for _other, _other, item in snapshot.items("SecurityGroupVpcAssociations"):
         if item.get("State") in (None, "associated", "associating") and item.get("GroupId") and item.get("VpcId"):
             associated[item["GroupId"]].append(item["VpcId"])
     return _collect(
@@ -173,8 +173,8 @@ def _interfaces(snapshot: Snapshot) -> dict[str, Interface]:
 
 def _transit_tables(snapshot: Snapshot) -> dict[str, TransitTable]:
     """Tables with their routes and propagations, which are calls of their own."""
-    routes = {item.get("TransitGatewayRouteTableId"): item for _, _, item in snapshot.items("TransitGatewayStaticRoutes")}
-    propagations = {item.get("TransitGatewayRouteTableId"): item for _, _, item in snapshot.items("TransitGatewayPropagations")}
+    routes = {item.get("TransitGatewayRouteTableId"): item for _other, _other, item in snapshot.items("TransitGatewayStaticRoutes")}
+    propagations = {item.get("TransitGatewayRouteTableId"): item for _other, _other, item in snapshot.items("TransitGatewayPropagations")}
 
     def parser(item: Item, account: str, region: str) -> TransitTable:
         id_ = item.get("TransitGatewayRouteTableId")
@@ -186,7 +186,7 @@ def _transit_tables(snapshot: Snapshot) -> dict[str, TransitTable]:
 def _transit_attachments(snapshot: Snapshot) -> dict[str, TransitAttachment]:
     """TransitGatewayAttachments tells every kind and its table; TransitGatewayVpcAttachments adds subnets and options."""
     found: dict[str, TransitAttachment] = {}
-    details = {item.get("TransitGatewayAttachmentId"): item for _, _, item in snapshot.items("TransitGatewayVpcAttachments")}
+    details = {item.get("TransitGatewayAttachmentId"): item for _other, _other, item in snapshot.items("TransitGatewayVpcAttachments")}
     for file in ("TransitGatewayVpcAttachments", "TransitGatewayAttachments"):
         for number, (account, region, item) in enumerate(snapshot.items(file)):
             with _named(account, region, file, number):

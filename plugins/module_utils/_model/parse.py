@@ -73,11 +73,11 @@ def vpc(item: Item, account: str, region: str, attributes: Item) -> Vpc:
         if _state(link, "Ipv6CidrBlockState") in _IN_USE
     ]
     primary = item.get("CidrBlock") or ""
-    blocks = [primary, *(block for block, _ in links)]
+    blocks = [primary, *(block for block, _other in links)]
     return Vpc(
         **_common(item, "VpcId", account, region),
         cidrs=_unique(blocks),
-        ipv6_cidrs=_unique(block for block, _ in links6),
+        ipv6_cidrs=_unique(block for block, _other in links6),
         associations={canonical(block): link["AssociationId"] for block, link in (*links, *links6) if block and link.get("AssociationId")},
         dns_support=_flag(attributes, "EnableDnsSupport"),
         dns_hostnames=_flag(attributes, "EnableDnsHostnames"),

@@ -94,7 +94,7 @@ class Snapshot:
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """(account, Region) of all files, sorted."""
-        return tuple(sorted({(account, region) for account, region, _ in self.files}))
+        return tuple(sorted({(account, region) for account, region, _other in self.files}))
 
     def merged(self, *others: Snapshot) -> Snapshot:
         """This snapshot and others; where two hold the same file, the later one's items win by id."""

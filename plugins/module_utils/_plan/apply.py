@@ -212,7 +212,7 @@ class _Application:
                     ready = [follower for node in held for follower in self._released(node)]
                     continue
                 ready = held
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished, _other = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     node = running.pop(future)
                     self._settle(node, future.result())
@@ -293,7 +293,7 @@ class _Application:
                     self.outcome.created[action.name] = (action.kind, action.account, action.region, identifier)
 
     def _create(self, kind: Kind, actions: list[Action]) -> Sequence[str]:
-        for _ in range(3):
+        for _turn in range(3):
             try:
                 return kind.create(self.runner, actions)
             except MaybeDone as error:

@@ -165,7 +165,7 @@ def _order(work: _Work) -> list[str]:
     heapq.heapify(ready)
     order: list[str] = []
     while ready:
-        _, key = heapq.heappop(ready)
+        _other, key = heapq.heappop(ready)
         order.append(key)
         for follower in after[key]:
             waiting[follower] -= 1

@@ -43,7 +43,7 @@ def destinations(draft: Draft, pair: PeeringSpec) -> list[str]:
     """The declared blocks of one side that the other side's tables get routes to."""
     only = pair.only.get(draft.name)
     without = pair.without.get(draft.name, ())
-    found = [str(block) for _, block in draft.blocks] if only is None else list(only)
+    found = [str(block) for _other, block in draft.blocks] if only is None else list(only)
     return [block for block in found if block not in without]
 
 

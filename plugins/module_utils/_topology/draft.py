@@ -59,7 +59,7 @@ class Draft:
     @property
     def ipv4_blocks(self) -> list[Block]:
         """Declared IPv4 blocks."""
-        return [block for _, block in self.blocks if block.version == 4]
+        return [block for _other, block in self.blocks if block.version == 4]
 
     def knows(self, kind: str, name: str) -> bool:
         """Whether ``subnets``, ``security_groups``, ``instances`` … holds a name, or may hold it for all we can read."""

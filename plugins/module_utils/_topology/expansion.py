@@ -68,7 +68,7 @@ def _freeze(draft: Draft) -> VpcSpec:
         account=draft.account,
         region=draft.region,
         cidrs=tuple(str(block) for block in draft.ipv4_blocks),
-        ipv6=draft.ipv6 or next((str(block) for _, block in draft.blocks if block.version == 6), ""),
+        ipv6=draft.ipv6 or next((str(block) for _other, block in draft.blocks if block.version == 6), ""),
         id=cursor.text("id"),
         lookup=cursor.mapping("lookup"),
         remote=draft.remote,

@@ -115,7 +115,7 @@ def _routes(seen: Observed, spec: VpcSpec, table: str, limit: int) -> None:
 def _blocks(seen: Observed, pair: PeeringSpec, name: str) -> list[str]:
     if pair.only.get(name):
         return list(pair.only[name])
-    return [str(block) for _, block in seen.blocks(name) if str(block) not in pair.without.get(name, ())]
+    return [str(block) for _other, block in seen.blocks(name) if str(block) not in pair.without.get(name, ())]
 
 
 def _rules(seen: Observed, spec: VpcSpec, name: str, limit: int) -> None:
@@ -156,7 +156,7 @@ def _allow_weights(seen: Observed, allow: Allow, spec: VpcSpec) -> Iterable[int]
     if source.kind == "group" and other is not None and other.region == spec.region:
         return [4, 6]
     if source.kind == "vpc":
-        return [block.version for _, block in seen.blocks(source.vpc)]
+        return [block.version for _other, block in seen.blocks(source.vpc)]
     return [4]
 
 

@@ -32,7 +32,9 @@ def start(work: Work, region: str) -> None:
         draft.dns = cursor.flag("dns")
         if draft.kind == REMOTE and not cursor["remote"].broken:
             told = cursor["remote"]
-            draft.remote = RemoteSpec(told.text("owner"), told.text("id"), tuple(str(block) for _, block in draft.blocks), draft.region)
+            draft.remote = RemoteSpec(
+                told.text("owner"), told.text("id"), tuple(str(block) for _other, block in draft.blocks), draft.region
+            )
     if homeless:
         names = join(f"vpcs.{name}" for name in homeless)
         work.faults.add(("region",), f"no Region is known for {names}: set `region` here at the top, in the VPC, or for the playbook")
@@ -134,7 +136,7 @@ def subnets(work: Work, draft: Draft) -> None:
                         (*cursor.path, key), f"vpcs.{draft.name} is remote, another owner's: of its subnets only `cidr` can be told"
                     )
         wanted.extend(_zones(work, draft, name, cursor))
-    taken = _numbers_taken([item for _, item in wanted])
+    taken = _numbers_taken([item for _other, item in wanted])
     for name, item in wanted:
         spec = draft.subnets[name]
         draft.subnets[name] = SubnetSpec(**{**vars(spec), "ipv6": _ipv6(work, draft, item, taken)})
@@ -142,7 +144,7 @@ def subnets(work: Work, draft: Draft) -> None:
         work.faults.add(place, f"{block} overlaps {show(other)} ({against})")
     sixes = [(name, found) for name, spec in draft.subnets.items() if "/" in spec.ipv6 and not isinstance(found := parse(spec.ipv6), str)]
     sixes += [(name, IPv6Network((int(spec.ipv6[5:]) << 64, 64))) for name, spec in draft.subnets.items() if spec.ipv6.startswith("auto:")]
-    for later, block, earlier, _ in clashes(sixes):
+    for later, block, earlier, _other in clashes(sixes):
         shown = f"number {draft.subnets[later].ipv6[5:]}" if draft.subnets[later].ipv6.startswith("auto:") else str(block)
         work.faults.add(dict(wanted)[later].path, f"{shown} overlaps the IPv6 block of subnet '{earlier}'")
 

@@ -78,7 +78,7 @@ def _members(work: Work, item: Cursor) -> list[_Pair]:
             return []
         ends = _known(work, item["between"])
         return [_Pair(ends[0][0], ends[1][0], item.path)] if len(ends) == 2 else []
-    return [_Pair(left, right, path) for (left, _), (right, path) in combinations(_known(work, item["mesh"]), 2)]
+    return [_Pair(left, right, path) for (left, _other), (right, path) in combinations(_known(work, item["mesh"]), 2)]
 
 
 def _known(work: Work, section: Cursor) -> list[tuple[Draft, Key]]:
@@ -162,7 +162,7 @@ class _Shared:
 
     def _narrow(self, draft: Draft, key: str, item: Cursor) -> str:
         block = parse(item.value)
-        declared: list[Block] = [other for _, other in draft.blocks]
+        declared: list[Block] = [other for _other, other in draft.blocks]
         known = join((str(other) for other in declared), "and")
         # Amazon's IPv6 block is not known beforehand, and an adopted VPC need not declare its blocks.
         sure = not draft.unsure and any(other.version == getattr(block, "version", 0) for other in declared)

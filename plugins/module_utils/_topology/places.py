@@ -196,7 +196,7 @@ def _peer(work: Work, draft: Draft, item: Cursor, place: Place) -> list[Target]:
         if not ip:
             faults.add(item.path, f"{place} has no private_ip to write a rule for: name its group, or give it one")
         return [Target(cidrs=(f"{ip}/32",))] if ip else []
-    blocks = tuple(str(block) for _, block in other.blocks)
+    blocks = tuple(str(block) for _other, block in other.blocks)
     if not blocks and not other.unsure:
         faults.add(item.path, f"the CIDR blocks of vpcs.{other.name} are not declared: give them there (`cidr`), or here")
     return [Target(cidrs=blocks)] if blocks else []

@@ -127,7 +127,7 @@ def _events(text: str, name: str) -> Iterator[Any]:
 def _worded(text: str, error: Any, yaml: Any) -> Any:
     """libyaml and PyYAML word the same fault differently: people always get PyYAML's."""
     try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
+        for _other in yaml.parse(text, Loader=yaml.SafeLoader):
             pass
     except yaml.YAMLError as again:
         return again

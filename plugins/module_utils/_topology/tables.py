@@ -193,7 +193,7 @@ def _route(work: Work, draft: Draft, item: Cursor) -> RouteSpec | None:
         draft.internet_gateway = True
     if "/" in to:
         block = parse(to)
-        own = [] if isinstance(block, str) else [other for _, other in draft.blocks if inside(block, [other])]
+        own = [] if isinstance(block, str) else [other for _other, other in draft.blocks if inside(block, [other])]
         if own and (kind not in _WITHIN or not any(block == other for other in draft.subnet_blocks.values())):
             work.faults.add(
                 item["to"].path,
@@ -233,7 +233,7 @@ def _via(work: Work, draft: Draft, item: Cursor) -> tuple[str, str] | None:
         return None
     if text in _WORDS:
         return _WORDS[text], ""
-    word, _, name = text.partition(".")
+    word, _mark, name = text.partition(".")
     if word == "nat" and name:
         subnet = draft.find_subnet(name, item.path, faults)
         return ("nat", subnet) if subnet and add_nat(work, draft, subnet, item.path) else None

@@ -52,7 +52,7 @@ class Credentials:
 
     def issue(self, account: str, principal: str, user_id: str, expires: datetime) -> Credential:
         """New temporary credentials, as STS gives them."""
-        key = "ASIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+        key = "ASIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _turn in range(16))
         credential = Credential(key, secrets.token_urlsafe(30), account, principal, user_id, secrets.token_urlsafe(120), expires)
         self.add(credential)
         return credential

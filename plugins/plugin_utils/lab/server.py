@@ -50,7 +50,7 @@ class _Handler(socketserver.StreamRequestHandler):
             super().finish()
 
     def _gone(self) -> bool:
-        readable, _, _ = select.select([self.connection], [], [], 0)
+        readable, _other, _other = select.select([self.connection], [], [], 0)
         if not readable:
             return False
         try:
@@ -72,7 +72,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         body = self._body(headers)
-        path, _, query = target.partition("?")
+        path, _mark, query = target.partition("?")
         if path.startswith(PREFIX):
             reply, after = self.server.control.handle(path, headers, body)
         else:

@@ -100,7 +100,7 @@ def read_arrival(method: str, path: str, query: str, headers: Mapping[str, str],
         arrival.token = values.get("X-Amz-Security-Token", "")
     parts = scope.rsplit("/", 4)
     if len(parts) == 5:
-        arrival.access_key, _, arrival.region, arrival.signing_name, _ = parts
+        arrival.access_key, _other, arrival.region, arrival.signing_name, _other = parts
     arrival.version = values.get("Version", "")
     arrival.service = _service_name(arrival, headers.get("x-amz-target", ""))
     arrival.action = values.get("Action", "") or headers.get("x-amz-target", "").rsplit(".", 1)[-1]

@@ -112,4 +112,4 @@ class FakeApi:
 
     def actions(self) -> list[str]:
         """The actions that were asked, sorted."""
-        return sorted(action.partition(":")[2] for _, _, action, _ in self.asked)
+        return sorted(action.partition(":")[2] for _mark, _mark, action, _mark in self.asked)

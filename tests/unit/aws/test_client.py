@@ -31,21 +31,21 @@ def client(**script: list[Any]) -> tuple[Client, FakeBoto, Clock]:
 
 
 def test_an_answer_without_its_metadata() -> None:
-    api, _, _ = client(CreateVpc=[{"Vpc": {"VpcId": "vpc-1"}}])
+    api, _other, _other = client(CreateVpc=[{"Vpc": {"VpcId": "vpc-1"}}])
     assert api.call(ME, HERE, "ec2:CreateVpc", CidrBlock="10.0.0.0/16") == {"Vpc": {"VpcId": "vpc-1"}}
     assert api.calls == {"ec2:CreateVpc": 1}
 
 
 @pytest.mark.parametrize("action", ["ec2:CreateVpc", "ec2:CreateRoute", "ec2:DescribeVpcs"])
 def test_a_throttle_is_repeated_for_every_call_as_nothing_was_done(action: str) -> None:
-    api, _, clock = client(**{action[4:]: [THROTTLE, THROTTLE, {}]})
+    api, _other, clock = client(**{action[4:]: [THROTTLE, THROTTLE, {}]})
     assert api.call(ME, HERE, action) == {}
     assert api.calls == {action: 3}
     assert clock.slept == [0.4, 0.8]
 
 
 def test_throttles_without_end_are_an_error() -> None:
-    api, _, _ = client(CreateRoute=[THROTTLE] * 30)
+    api, _other, _other = client(CreateRoute=[THROTTLE] * 30)
     with pytest.raises(AwsError, match="RequestLimitExceeded"):
         api.call(ME, HERE, "ec2:CreateRoute", RouteTableId="rtb-1")
     assert api.calls["ec2:CreateRoute"] == 21
@@ -53,7 +53,7 @@ def test_throttles_without_end_are_an_error() -> None:
 
 @pytest.mark.parametrize("failure", [BROKEN, INTERNAL, boto.ReadTimeoutError(endpoint_url="x"), ResponseParserError("<html>")])
 def test_a_lost_answer_to_a_creating_call_is_handed_to_the_caller(failure: Exception) -> None:
-    api, _, _ = client(CreateVpcPeeringConnection=[failure, {}])
+    api, _other, _other = client(CreateVpcPeeringConnection=[failure, {}])
     with pytest.raises(MaybeDone, match="it may have taken effect all the same") as caught:
         api.call(ME, HERE, "ec2:CreateVpcPeeringConnection", VpcId="vpc-1", PeerVpcId="vpc-2")
     assert api.calls == {"ec2:CreateVpcPeeringConnection": 1}
@@ -62,14 +62,14 @@ def test_a_lost_answer_to_a_creating_call_is_handed_to_the_caller(failure: Excep
 
 @pytest.mark.parametrize("failure", [BROKEN, INTERNAL])
 def test_a_lost_answer_with_a_client_token_is_repeated_under_the_same_token(failure: Exception) -> None:
-    api, boto3, _ = client(CreateNatGateway=[failure, failure, {"NatGateway": {}}])
+    api, boto3, _other = client(CreateNatGateway=[failure, failure, {"NatGateway": {}}])
     assert api.call(ME, HERE, "ec2:CreateNatGateway", SubnetId="subnet-1") == {"NatGateway": {}}
     tokens = {asked["ClientToken"] for asked in boto3.asked["CreateNatGateway"]}
     assert len(tokens) == 1 and len(tokens.pop()) == 36
 
 
 def test_two_calls_have_two_tokens_and_a_given_one_stays() -> None:
-    api, boto3, _ = client(CreateRouteTable=[{}, {}, {}])
+    api, boto3, _other = client(CreateRouteTable=[{}, {}, {}])
     api.call(ME, HERE, "ec2:CreateRouteTable", VpcId="vpc-1")
     api.call(ME, HERE, "ec2:CreateRouteTable", VpcId="vpc-1")
     api.call(ME, HERE, "ec2:CreateRouteTable", VpcId="vpc-1", ClientToken="mine")
@@ -89,19 +89,19 @@ def test_two_calls_have_two_tokens_and_a_given_one_stays() -> None:
     ],
 )
 def test_already_done_is_success_only_after_a_lost_answer(action: str, code: str) -> None:
-    lost, _, _ = client(**{action[4:]: [BROKEN, refusal(code)]})
+    lost, _other, _other = client(**{action[4:]: [BROKEN, refusal(code)]})
     assert lost.call(ME, HERE, action) == {}
     for before in ([], [THROTTLE], [REFUSED]):
-        plain, _, _ = client(**{action[4:]: [*before, refusal(code)]})
+        plain, _other, _other = client(**{action[4:]: [*before, refusal(code)]})
         with pytest.raises(AwsError) as caught:
             plain.call(ME, HERE, action)
         assert caught.value.code == code
 
 
 def test_what_was_never_sent_is_repeated_a_little_even_if_it_creates() -> None:
-    api, _, _ = client(CreateVpc=[REFUSED, {"Vpc": {}}])
+    api, _other, _other = client(CreateVpc=[REFUSED, {"Vpc": {}}])
     assert api.call(ME, HERE, "ec2:CreateVpc") == {"Vpc": {}}
-    gone, _, clock = client(CreateVpc=[REFUSED] * 9)
+    gone, _other, clock = client(CreateVpc=[REFUSED] * 9)
     with pytest.raises(EndpointUnreachable, match=r"no answer from https://ec2\.us-east-1"):
         gone.call(ME, HERE, "ec2:CreateVpc")
     assert gone.calls["ec2:CreateVpc"] == 3 and clock.now < 2
@@ -109,7 +109,7 @@ def test_what_was_never_sent_is_repeated_a_little_even_if_it_creates() -> None:
 
 def test_an_id_just_made_may_be_unknown_for_a_while() -> None:
     unknown = refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")
-    api, _, clock = client(
+    api, _other, clock = client(
         CreateSubnet=[{"Subnet": {"SubnetId": "subnet-12345678"}}], ModifySubnetAttribute=[unknown, unknown, unknown, {}]
     )
     api.call(ME, HERE, "ec2:CreateSubnet", VpcId="vpc-1")
@@ -119,7 +119,7 @@ def test_an_id_just_made_may_be_unknown_for_a_while() -> None:
 
 def test_an_id_just_made_that_never_appears_is_an_error_in_the_end() -> None:
     unknown = refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")
-    api, _, clock = client(CreateSubnet=[{"Subnet": {"SubnetId": "subnet-12345678"}}], ModifySubnetAttribute=[unknown] * 99)
+    api, _other, clock = client(CreateSubnet=[{"Subnet": {"SubnetId": "subnet-12345678"}}], ModifySubnetAttribute=[unknown] * 99)
     api.call(ME, HERE, "ec2:CreateSubnet", VpcId="vpc-1")
     with pytest.raises(AwsError, match=r"InvalidSubnetID\.NotFound"):
         api.call(ME, HERE, "ec2:ModifySubnetAttribute", SubnetId="subnet-12345678")
@@ -127,7 +127,9 @@ def test_an_id_just_made_that_never_appears_is_an_error_in_the_end() -> None:
 
 
 def test_an_id_that_we_did_not_make_is_an_error_at_once() -> None:
-    api, _, clock = client(ModifySubnetAttribute=[refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")])
+    api, _other, clock = client(
+        ModifySubnetAttribute=[refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")]
+    )
     with pytest.raises(
         AwsError, match=r"ec2:ModifySubnetAttribute on subnet-12345678 failed in account 111111111111, Region us-east-1: Invalid"
     ):
@@ -136,42 +138,42 @@ def test_an_id_that_we_did_not_make_is_an_error_at_once() -> None:
 
 
 def test_a_denial_is_final() -> None:
-    api, _, _ = client(CreateRoute=[refusal("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)])
+    api, _other, _other = client(CreateRoute=[refusal("UnauthorizedOperation", "You are not authorized to perform this operation.", 403)])
     with pytest.raises(AccessDenied, match="ec2:CreateRoute"):
         api.call(ME, HERE, "ec2:CreateRoute")
     assert api.calls == {"ec2:CreateRoute": 1}
 
 
 def test_a_page_of_html_says_so() -> None:
-    api, _, _ = client(CreateVpc=[refusal("502", "<html>Bad gateway</html>", 502)])
+    api, _other, _other = client(CreateVpc=[refusal("502", "<html>Bad gateway</html>", 502)])
     with pytest.raises(MaybeDone, match="UnreadableAnswer: the endpoint answered with HTTP status 502 and no AWS error"):
         api.call(ME, HERE, "ec2:CreateVpc")
 
 
 def test_what_a_call_for_several_did_not_do_is_an_error() -> None:
     told = {"Unsuccessful": [{"ResourceId": "vpce-1", "Error": {"Code": "InvalidVpcEndpoint.NotFound", "Message": "No such endpoint."}}]}
-    api, _, _ = client(DeleteVpcEndpoints=[told, {"Unsuccessful": []}])
+    api, _other, _other = client(DeleteVpcEndpoints=[told, {"Unsuccessful": []}])
     with pytest.raises(AwsError, match=r"ec2:DeleteVpcEndpoints on vpce-1 failed in .*: InvalidVpcEndpoint\.NotFound: No such endpoint"):
         api.call(ME, HERE, "ec2:DeleteVpcEndpoints", VpcEndpointIds=["vpce-1", "vpce-2"])
     assert api.call(ME, HERE, "ec2:DeleteVpcEndpoints", VpcEndpointIds=["vpce-2"]) == {"Unsuccessful": []}
-    lost, _, _ = client(DeleteVpcEndpoints=[BROKEN, told])
+    lost, _other, _other = client(DeleteVpcEndpoints=[BROKEN, told])
     assert lost.call(ME, HERE, "ec2:DeleteVpcEndpoints", VpcEndpointIds=["vpce-1"]) == told
 
 
 def test_a_certificate_that_is_not_trusted_is_final() -> None:
-    api, _, _ = client(CreateVpc=[boto.SSLError(endpoint_url="https://x", error="self-signed")])
+    api, _other, _other = client(CreateVpc=[boto.SSLError(endpoint_url="https://x", error="self-signed")])
     with pytest.raises(EndpointUnreachable, match="check aws_ca_bundle and validate_certs"):
         api.call(ME, HERE, "ec2:CreateVpc")
 
 
 def test_all_pages_in_order_each_as_large_as_can_be() -> None:
-    api, boto3, _ = client(DescribeRouteTables=[{"RouteTables": [1, 2], "NextToken": "a"}, {"RouteTables": [3], "NextToken": ""}])
+    api, boto3, _other = client(DescribeRouteTables=[{"RouteTables": [1, 2], "NextToken": "a"}, {"RouteTables": [3], "NextToken": ""}])
     assert api.pages(ME, HERE, "ec2:DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}]) == [1, 2, 3]
     assert [(asked["MaxResults"], asked.get("NextToken")) for asked in boto3.asked["DescribeRouteTables"]] == [(100, None), (100, "a")]
 
 
 def test_ids_and_page_sizes_do_not_go_together() -> None:
-    api, boto3, _ = client(DescribeInstances=[{"Reservations": []}], DescribeAddresses=[{"Addresses": [{"AllocationId": "x"}]}])
+    api, boto3, _other = client(DescribeInstances=[{"Reservations": []}], DescribeAddresses=[{"Addresses": [{"AllocationId": "x"}]}])
     api.pages(ME, HERE, "ec2:DescribeInstances", InstanceIds=["i-1"])
     assert boto3.asked["DescribeInstances"] == [{"InstanceIds": ["i-1"]}]
     assert api.pages(ME, HERE, "ec2:DescribeAddresses") == [{"AllocationId": "x"}]
@@ -179,7 +181,7 @@ def test_ids_and_page_sizes_do_not_go_together() -> None:
 
 
 def test_a_listing_that_turns_in_a_circle_is_an_error() -> None:
-    api, _, _ = client(DescribeVpcs=[{"Vpcs": [1], "NextToken": "a"}, {"Vpcs": [2], "NextToken": "a"}, {"Vpcs": []}])
+    api, _other, _other = client(DescribeVpcs=[{"Vpcs": [1], "NextToken": "a"}, {"Vpcs": [2], "NextToken": "a"}, {"Vpcs": []}])
     with pytest.raises(AwsError, match="the same page came twice"):
         api.pages(ME, HERE, "ec2:DescribeVpcs")
 
@@ -189,7 +191,7 @@ def test_a_listing_that_turns_in_a_circle_is_an_error() -> None:
 )
 def test_page_sizes_are_the_service_models_largest(file: str, size: int) -> None:
     operation = READS[file].action.partition(":")[2]
-    api, boto3, _ = client(**{operation: [{}]})
+    api, boto3, _other = client(**{operation: [{}]})
     api.pages(ME, HERE, f"ec2:{operation}")
     assert boto3.asked[operation] == [{"MaxResults": size}]
 
@@ -201,6 +203,6 @@ def test_page_sizes_of_our_own_are_for_calls_whose_model_has_none() -> None:
 
 
 def test_quotas_live_under_another_name_in_boto3() -> None:
-    api, _, _ = client(ListServiceQuotas=[{"Quotas": [{"QuotaCode": "L-1"}]}])
+    api, _other, _other = client(ListServiceQuotas=[{"Quotas": [{"QuotaCode": "L-1"}]}])
     assert api.pages(ME, HERE, "servicequotas:ListServiceQuotas", ServiceCode="vpc") == [{"QuotaCode": "L-1"}]
     assert api.calls == {"servicequotas:ListServiceQuotas": 1}

@@ -136,7 +136,7 @@ CASES: dict[str, tuple[type[AwsError], AwsError]] = {
 
 
 def test_the_words_are_the_golden_ones() -> None:
-    text = "".join(f"# {name}\n{error}\n" for name, (_, error) in CASES.items())
+    text = "".join(f"# {name}\n{error}\n" for name, (_other, error) in CASES.items())
     if os.environ.get("CLOUDNET_UPDATE_GOLDEN"):
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")

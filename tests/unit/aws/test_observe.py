@@ -62,7 +62,7 @@ def account(**more: Any) -> FakeApi:
 
 
 def ids(snapshot: Any, file: str) -> list[str]:
-    return [item[ID_KEYS[file]] for _, _, item in snapshot.items(file)]
+    return [item[ID_KEYS[file]] for _other, _other, item in snapshot.items(file)]
 
 
 def test_seven_calls_for_the_usual_kinds() -> None:
@@ -80,13 +80,13 @@ def test_seven_calls_for_the_usual_kinds() -> None:
     assert ids(told, "Vpcs") == ["vpc-a", "vpc-b", "vpc-c"]
     assert ids(told, "Subnets") == ["subnet-a", "subnet-b"]
     assert ids(told, "SecurityGroupRules") == ["sgr-a", "sgr-b"]
-    assert {file for _, _, file in told.files} == {*USUAL, "Vpcs", "VpcPeeringConnections"}
+    assert {file for _other, _other, file in told.files} == {*USUAL, "Vpcs", "VpcPeeringConnections"}
 
 
 def test_filters_only_where_they_leave_something_out() -> None:
     api = account()
     observe(api, [Scope(ME, HERE, "t", USUAL, ("vpc-a", "vpc-b", "vpc-c"))])
-    assert all(not params for _, _, action, params in api.asked if action != "ec2:DescribeTags")
+    assert all(not params for _other, _other, action, params in api.asked if action != "ec2:DescribeTags")
     assert api.asked[0][3] == {"Filters": [{"Name": "key", "Values": ["cloudnet:topology"]}, {"Name": "value", "Values": ["t"]}]}
 
 
@@ -101,7 +101,7 @@ def test_vpcs_in_question_come_from_ids_tags_lookups_and_peerings() -> None:
         }
     )
     observe(api, [Scope(ME, HERE, "t", frozenset({"Subnets"}), ("vpc-a", "vpc-not-here"), ({"env": "prod", "team": "x"}, {"env": "none"}))])
-    asked = next(params for *_, action, params in api.asked if action == "ec2:DescribeSubnets")
+    asked = next(params for *_other, action, params in api.asked if action == "ec2:DescribeSubnets")
     assert asked == {"Filters": [{"Name": "vpc-id", "Values": ["vpc-a", "vpc-b", "vpc-c", "vpc-d"]}]}
 
 
@@ -123,7 +123,7 @@ def test_what_is_ours_in_another_vpc_is_fetched_by_its_id() -> None:
     assert ids(told, "SecurityGroups") == ["sg-a", "sg-c"]
     assert ids(told, "Subnets") == ["subnet-a", "subnet-b"]
     assert ids(told, "RouteTables") == ["rtb-a"]
-    extra = [params for *_, action, params in api.asked if action == "ec2:DescribeSubnets"][1]
+    extra = [params for *_other, action, params in api.asked if action == "ec2:DescribeSubnets"][1]
     assert extra == {"Filters": [{"Name": "subnet-id", "Values": ["subnet-b", "subnet-gone"]}]}
 
 
@@ -168,11 +168,11 @@ def test_many_vpcs_are_asked_in_shares_unless_most_are_wanted() -> None:
     names = [f"vpc-{n:04}" for n in range(1000)]
     api = FakeApi({"ec2:DescribeVpcs": [vpc(name) for name in names]})
     observe(api, [Scope(ME, HERE, "", frozenset({"Subnets"}), tuple(names[:450]))])
-    sizes = [len(params["Filters"][0]["Values"]) for *_, action, params in api.asked if action == "ec2:DescribeSubnets"]
+    sizes = [len(params["Filters"][0]["Values"]) for *_other, action, params in api.asked if action == "ec2:DescribeSubnets"]
     assert sorted(sizes) == [50, FILTER_VALUES, FILTER_VALUES]
     api.asked.clear()
     observe(api, [Scope(ME, HERE, "", frozenset({"Subnets"}), tuple(names[:501]))])
-    assert [params for *_, action, params in api.asked if action == "ec2:DescribeSubnets"] == [{}]
+    assert [params for *_other, action, params in api.asked if action == "ec2:DescribeSubnets"] == [{}]
 
 
 def test_several_accounts_and_regions_at_once() -> None:

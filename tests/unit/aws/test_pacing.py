@@ -47,17 +47,17 @@ def test_the_published_rates(action: str, bounded: bool, rate: Rate) -> None:
 def test_every_action_with_a_rate_of_its_own_exists() -> None:
     names = {"ec2": "ec2", "servicequotas": "service-quotas"}
     for action in RATES:
-        service, _, operation = action.partition(":")
+        service, _mark, operation = action.partition(":")
         assert operation in service_model(names[service]).operation_names
 
 
 def test_a_burst_is_free_and_then_each_call_waits_its_turn() -> None:
     clock = Clock()
     pacer = Pacer(clock=clock, sleep=clock.sleep)
-    for _ in range(50):
+    for _turn in range(50):
         pacer.acquire(ACCOUNT, REGION, "ec2:CreateRoute")
     assert clock.now == 0
-    for _ in range(10):
+    for _turn in range(10):
         pacer.acquire(ACCOUNT, REGION, "ec2:CreateRoute")
     assert clock.now == pytest.approx(10 / 5)
 
@@ -71,7 +71,7 @@ def test_buckets_are_apart() -> None:
         (ACCOUNT, "eu-west-1", "ec2:CreateRoute"),
         ("222222222222", REGION, "ec2:CreateRoute"),
     ]:
-        for _ in range(50):
+        for _turn in range(50):
             pacer.acquire(account, region, action)
     assert clock.now == 0
 
@@ -79,10 +79,10 @@ def test_buckets_are_apart() -> None:
 def test_tokens_come_back_but_not_beyond_the_bucket() -> None:
     clock = Clock()
     bucket = Bucket(Rate(10, 2), clock)
-    for _ in range(10):
+    for _turn in range(10):
         assert bucket.reserve() == 0
     clock.now = 1000.0
-    assert [bucket.reserve() for _ in range(11)] == [0.0] * 10 + [0.5]
+    assert [bucket.reserve() for _turn in range(11)] == [0.0] * 10 + [0.5]
 
 
 def test_a_throttle_slows_down_and_success_comes_back() -> None:
@@ -90,14 +90,14 @@ def test_a_throttle_slows_down_and_success_comes_back() -> None:
     bucket = Bucket(Rate(50, 5), clock)
     bucket.throttled()
     assert bucket.refill == pytest.approx(3.5)
-    for _ in range(20):
+    for _turn in range(20):
         bucket.throttled()
     assert bucket.refill == pytest.approx(3.5)  # calls that were under way together meet the same empty bucket
-    for _ in range(20):
+    for _turn in range(20):
         clock.now += 1
         bucket.throttled()
     assert bucket.refill == pytest.approx(1.0)  # a fifth of the published rate at the least
-    for _ in range(16):
+    for _turn in range(16):
         bucket.served()
     assert bucket.refill == pytest.approx(5.0)
     bucket.served()
@@ -107,16 +107,16 @@ def test_a_throttle_slows_down_and_success_comes_back() -> None:
 def test_a_series_of_throttles_empties_the_bucket() -> None:
     clock = Clock()
     bucket = Bucket(Rate(50, 5), clock)
-    for _ in range(12):
+    for _turn in range(12):
         clock.now += 1
         bucket.throttled()
-    assert [bucket.reserve() > 0 for _ in range(3)] == [False, True, True]  # little more is left than what one second brings
+    assert [bucket.reserve() > 0 for _turn in range(3)] == [False, True, True]  # little more is left than what one second brings
 
 
 def test_the_factor_scales_every_rate() -> None:
     clock = Clock()
     pacer = Pacer(factor=0.1, clock=clock, sleep=clock.sleep)
-    for _ in range(6):
+    for _turn in range(6):
         pacer.acquire(ACCOUNT, REGION, "ec2:CreateRoute")
     assert clock.now == pytest.approx(1 / 0.5)
 
@@ -126,7 +126,7 @@ def test_never_more_than_the_bucket_allows(capacity: int, refill: float, calls: 
     """In any stretch of time from the start, no more calls go out than the bucket held plus what flowed in."""
     clock = Clock()
     bucket = Bucket(Rate(capacity, refill), clock)
-    due = [bucket.reserve() for _ in range(calls)]
+    due = [bucket.reserve() for _turn in range(calls)]
     for number, at in enumerate(due, start=1):
         assert number <= capacity + at * refill + 1e-6
     assert due == sorted(due)
@@ -139,12 +139,12 @@ def test_threads_share_one_bucket_fairly() -> None:
     lock = threading.Lock()
 
     def work() -> None:
-        for _ in range(25):
+        for _turn in range(25):
             wait = bucket.reserve()
             with lock:
                 waits.append(wait)
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work) for _turn in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

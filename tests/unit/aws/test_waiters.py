@@ -105,7 +105,7 @@ def test_twenty_waits_are_one_call_a_tick() -> None:
         items = list(pool.map(lambda id_: watcher.wait(ME, HERE, PCX, id_, ["active"], 10), api.ready))
     assert [item["VpcPeeringConnectionId"] for item in items] == list(api.ready)
     assert len(api.asked) <= 8
-    assert max(len(params["Filters"][0]["Values"]) for *_, params in api.asked) == 20
+    assert max(len(params["Filters"][0]["Values"]) for *_other, params in api.asked) == 20
 
 
 def test_each_wait_ends_with_its_own_item_and_leaves_nothing_behind() -> None:
@@ -152,7 +152,7 @@ def test_accounts_regions_and_kinds_are_asked_apart() -> None:
     watcher.wait(ME, HERE, PCX, "pcx-1", ["active"], 1)
     watcher.wait(ME, "eu-west-1", PCX, "pcx-1", ["active"], 1)
     watcher.wait(ME, HERE, "NatGateways", "nat-1", ["available"], 1)
-    assert [(region, action) for _, region, action, _ in api.asked] == [
+    assert [(region, action) for _other, region, action, _other in api.asked] == [
         (HERE, "ec2:DescribeVpcPeeringConnections"),
         ("eu-west-1", "ec2:DescribeVpcPeeringConnections"),
         (HERE, "ec2:DescribeNatGateways"),

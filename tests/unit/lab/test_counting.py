@@ -44,7 +44,7 @@ def test_counts_start_again_when_told(lab: RunningLab) -> None:
 
 
 def test_control_itself_is_no_api_call(lab: RunningLab) -> None:
-    for _ in range(3):
+    for _turn in range(3):
         lab.control.status()
     assert lab.control.calls()["total"] == 0
 

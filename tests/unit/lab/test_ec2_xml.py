@@ -107,7 +107,7 @@ def test_a_mesh_is_written_in_a_blink() -> None:
     }
     operation, answer = operation_model("ec2", "DescribeVpcPeeringConnections"), {"VpcPeeringConnections": [one] * 780}
     times = []
-    for _ in range(3):
+    for _turn in range(3):
         start = time.perf_counter()
         ec2_answer(operation, answer, "id-1")
         times.append(time.perf_counter() - start)

@@ -235,7 +235,7 @@ def test_listeners_hear_of_writes_that_succeeded_before_the_caller_does(lab: Run
     assert len(heard) == 1
     ec2.create_customer_gateway(PublicIp="198.18.0.1", Type="ipsec.1", BgpAsn=65000)
     ec2.delete_vpc(VpcId=vpc)
-    assert [action for action, _, _ in heard] == ["CreateVpc", "CreateCustomerGateway", "DeleteVpc"]
+    assert [action for action, _other, _other in heard] == ["CreateVpc", "CreateCustomerGateway", "DeleteVpc"]
 
 
 def test_a_listener_that_fails_does_not_undo_the_write(lab: RunningLab, caplog: pytest.LogCaptureFixture) -> None:
@@ -288,7 +288,7 @@ def test_writes_from_many_threads_are_all_there(lab: RunningLab) -> None:
 
 def test_a_connection_is_kept_and_ends_when_the_client_says_so(lab: RunningLab) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", lab.lab_port, timeout=10)
-    for _ in range(3):
+    for _turn in range(3):
         connection.request("POST", "/", "Action=DescribeVpcs", {"Content-Type": "application/x-www-form-urlencoded"})
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("connection")) == (403, "keep-alive")
@@ -358,12 +358,12 @@ def test_the_emulators_memory_of_every_object_is_bounded(lab: RunningLab) -> Non
     tracked = VPC.instances_tracked  # type: ignore[attr-defined]
     tracked.extend([None] * 5000)
     ec2 = lab.client("ec2")
-    for _ in range(501):
+    for _turn in range(501):
         ec2.describe_vpcs()
         if len(tracked) <= 2000:
             return
     # Where describes are answered by the fidelity layer, the emulator is asked by writes only.
-    for _ in range(501):
+    for _turn in range(501):
         ec2.create_customer_gateway(PublicIp="198.18.0.1", Type="ipsec.1", BgpAsn=65000)
     assert len(tracked) <= 2000
 
@@ -374,7 +374,7 @@ def test_one_request_does_not_wait_for_anothers_latency(lab: RunningLab) -> None
     lab.control.config(latency_ms=300)
     ec2 = lab.client("ec2")
     since = time.monotonic()
-    threads = [threading.Thread(target=ec2.describe_vpcs) for _ in range(8)]
+    threads = [threading.Thread(target=ec2.describe_vpcs) for _turn in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -243,7 +243,7 @@ def test_a_bucket_empties_and_fills(lab: RunningLab) -> None:
 
     def allowed(number: int, account: str = "1", region: str = "r") -> int:
         passed = 0
-        for _ in range(number):
+        for _turn in range(number):
             try:
                 buckets.take("CreateRoute", account, region, {})
                 passed += 1
@@ -265,7 +265,7 @@ def test_the_lab_throttles_as_aws_when_told(lab: RunningLab) -> None:
     ec2 = lab.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     refused = 0
-    for _ in range(5):
+    for _turn in range(5):
         try:
             ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway")
         except ClientError as error:

@@ -165,7 +165,7 @@ def test_a_lab_that_lives_and_does_not_answer_is_told_so() -> None:
 
 def test_a_lab_that_does_not_run_has_no_control() -> None:
     with pytest.raises(LabError, match="lab x does not run; start it first"):
-        _ = lifecycle.find("x").control
+        _other = lifecycle.find("x").control
 
 
 def test_control_of_what_is_no_lab_is_one_line() -> None:

@@ -91,7 +91,7 @@ def test_every_route_target_is_kept(told: dict[str, Any], route: Route) -> None:
 
 
 def test_every_target_of_the_model_has_a_case_above() -> None:
-    assert set(TARGETS) - {"gateway"} <= {route.via for _, route in ROUTES}
+    assert set(TARGETS) - {"gateway"} <= {route.via for _other, route in ROUTES}
 
 
 def test_a_route_table_with_its_associations_and_destinations() -> None:

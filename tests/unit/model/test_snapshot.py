@@ -88,7 +88,7 @@ def test_several_accounts_and_regions(tmp_path: Path) -> None:
             write(tmp_path / "accounts" / account / region, Vpcs=[VPC | {"VpcId": f"vpc-{account}-{region}", "OwnerId": account}])
     told = load(tmp_path)
     assert told.places == ((ME, "eu-west-1"), (ME, HERE), ("222222222222", "eu-west-1"), ("222222222222", HERE))
-    assert next(item["VpcId"] for _, _, item in told.items("Vpcs")) == f"vpc-{ME}-eu-west-1"
+    assert next(item["VpcId"] for _other, _other, item in told.items("Vpcs")) == f"vpc-{ME}-eu-west-1"
 
 
 def test_the_region_may_come_from_instances_or_arns(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def _connections(count: int) -> list[Peering]:
     ("count", "quotas", "fails"), [(49, {}, False), (50, {}, True), (50, {"peerings_active": 125}, False), (50, None, False)]
 )
 def test_quota_of_connections(count: int, quotas: dict[str, int] | None, fails: bool) -> None:
-    found, _ = check(document(), network(vpc(), table(), GROUP, *_connections(count)), quotas)
+    found, _other = check(document(), network(vpc(), table(), GROUP, *_connections(count)), quotas)
     text = "vpcs.legacy: would have 51 peering connections, and the quota is 50: join fewer VPCs, or ask AWS for more (Service Quotas)"
     assert found == ([text] if fails else [])
 
@@ -251,7 +251,7 @@ def test_quotas_of_routes_rules_and_requests() -> None:
     rules = [Rule(id=f"sgr-{number}", group=GROUP.id, egress=False, protocol="tcp", cidr="10.0.0.0/8", **WHERE) for number in range(60)]
     routes = [Route(f"172.16.{number}.0/24", "transit_gateway", "tgw-1") for number in range(250)]
     told = document(allow=[{"from": "dev.srv", "to": "legacy.web", "tcp": 443}])
-    found, _ = check(told, network(vpc(), table(*routes), GROUP, *rules), {"routes_per_table": 250})
+    found, _other = check(told, network(vpc(), table(*routes), GROUP, *rules), {"routes_per_table": 250})
     assert found == [
         "peerings[0].routes.legacy[0]: would have 251 IPv4 routes, and the quota is 250: use other tables, or larger blocks,"
         " or ask AWS for more (Service Quotas)",

@@ -182,7 +182,7 @@ def test_any_structure_loads_or_is_refused(document: dict[str, Any]) -> None:
 def test_damaged_examples_load_or_are_refused(data: st.DataObject) -> None:
     """A good topology with a few of its values replaced, dropped or renamed."""
     document = copy.deepcopy(data.draw(st.sampled_from(EXAMPLES)))
-    for _ in range(data.draw(st.integers(1, 4))):
+    for _turn in range(data.draw(st.integers(1, 4))):
         holder: Any = document
         while True:
             keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))

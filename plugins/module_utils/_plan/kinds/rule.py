@@ -234,7 +234,7 @@ def _attrs(ctx: Context, rule: Rule) -> dict[str, Any]:
 
 def _peers(ctx: Context, vpc_name: str, vpc: VpcSpec, rule: RuleSpec) -> Iterable[dict[str, Any]]:
     if rule.group:
-        home, _, group = rule.group.rpartition(".")
+        home, _mark, group = rule.group.rpartition(".")
         home = home or vpc_name
         if rule.group.startswith("sg-") or home not in ctx.topology.vpcs:
             return [{"source_group": rule.group}]

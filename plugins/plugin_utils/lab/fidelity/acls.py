@@ -260,7 +260,7 @@ def show(call: Call, acl: Any) -> dict[str, Any]:
 
 _FIELDS: dict[str, Any] = {
     "association.association-id": lambda acl: list(acl._associations),
-    "association.network-acl-id": lambda acl: [acl.id for _ in acl._associations],
+    "association.network-acl-id": lambda acl: [acl.id for _other in acl._associations],
     "association.subnet-id": lambda acl: [item.subnet_id for item in acl._associations.values()],
     "default": lambda acl: bool(acl.default),
     "network-acl-id": lambda acl: acl.id,

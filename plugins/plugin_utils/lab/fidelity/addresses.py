@@ -129,7 +129,7 @@ def take_public(lab: Lab, wanted: str | None = None) -> str:
         used.add(wanted)
         return wanted
     size, start = PUBLIC.num_addresses - 2, int(PUBLIC.network_address) + 1
-    for _ in range(size):
+    for _turn in range(size):
         step = int(state.get("next", 0))
         state["next"] = (step + 1) % size
         address = str(ipaddress.IPv4Address(start + step))

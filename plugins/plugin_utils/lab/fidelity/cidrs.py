@@ -256,7 +256,7 @@ def disassociate_block(call: Call) -> dict[str, Any]:
             f"The vpc CIDR block with association ID {key} may not be disassociated. It is the primary IPv4 CIDR block of the VPC",
         )
     for subnet in subnets_of(backend, vpc.id):
-        held = [six for _, six in subnet_blocks6(subnet)] + ([subnet.cidr_block] if subnet.cidr_block else [])
+        held = [six for _other, six in subnet_blocks6(subnet)] + ([subnet.cidr_block] if subnet.cidr_block else [])
         if overlap(held, [block]):
             raise Refusal(
                 "DependencyViolation",

@@ -28,7 +28,7 @@ def _associations(vpc: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 def blocks(vpc: Any, version: int) -> list[str]:
     """A VPC's CIDR blocks of one family, the primary first."""
     mark = ":" if version == 6 else "."
-    found = [str(item["cidr_block"]) for _, item in _associations(vpc) if mark in item["cidr_block"]]
+    found = [str(item["cidr_block"]) for _other, item in _associations(vpc) if mark in item["cidr_block"]]
     return sorted(found, key=lambda block: block != vpc.cidr_block) if version == 4 else found
 
 
@@ -90,7 +90,7 @@ def interfaces_in_vpc(backend: Any, vpc: str) -> list[Any]:
 
 def free_addresses(backend: Any) -> dict[str, int]:
     """How many IPv4 addresses each subnet still has: AWS keeps five of every subnet, and each interface holds one or more."""
-    held = Counter(eni.subnet.id for eni in interfaces(backend) for _ in range(max(len(eni.private_ip_addresses or []), 1)))
+    held = Counter(eni.subnet.id for eni in interfaces(backend) for _turn in range(max(len(eni.private_ip_addresses or []), 1)))
     return {
         key: max(subnet.cidr.num_addresses - _RESERVED - held[key], 0) if subnet.cidr_block else 0
         for key, subnet in all_subnets(backend).items()

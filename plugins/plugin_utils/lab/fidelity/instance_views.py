@@ -223,7 +223,7 @@ FIELDS: dict[str, Any] = {
     "network-interface.group-id": _groups("id", False),
     "network-interface.group-name": _groups("name", False),
     "network-interface.network-interface-id": _all("id"),
-    "network-interface.owner-id": lambda item: [item.owner_id for _ in nics(item)],
+    "network-interface.owner-id": lambda item: [item.owner_id for _other in nics(item)],
     "network-interface.private-dns-name": lambda item: [private_name(eni.private_ip_address, item.region_name) for eni in nics(item)],
     "network-interface.subnet-id": _all("subnet"),
     "network-interface.vpc-id": _all("vpc_id"),

@@ -115,7 +115,9 @@ def _check_inside_vpc(call: Call, table: Any, destination: Destination, paramete
     if block in own:
         return
     subnets = subnets_of(backend, table.vpc_id)
-    known = {str(subnet.cidr) for subnet in subnets if subnet.cidr_block} | {six for subnet in subnets for _, six in subnet_blocks6(subnet)}
+    known = {str(subnet.cidr) for subnet in subnets if subnet.cidr_block} | {
+        six for subnet in subnets for _other, six in subnet_blocks6(subnet)
+    }
     if str(block) not in known:
         raise invalid(f"Route destination {block} doesn't match any subnet CIDR blocks.")
 

@@ -176,7 +176,7 @@ def page(call: Call, items: Sequence[Item], low: int = 5, high: int = 1000, whol
     token, start = call.params.get("NextToken"), 0
     if token:
         try:
-            kind, _, number = base64.b64decode(str(token).encode(), validate=True).decode().partition(":")
+            kind, _mark, number = base64.b64decode(str(token).encode(), validate=True).decode().partition(":")
             start = int(number)
         except (binascii.Error, UnicodeDecodeError, ValueError):
             kind = ""

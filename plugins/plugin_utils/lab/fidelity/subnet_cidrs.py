@@ -34,7 +34,7 @@ def _zone(call: Call) -> None:
 
 
 def _taken6(subnets: list[Any]) -> list[IPv6Network]:
-    return [IPv6Network(block) for subnet in subnets for _, block in subnet_blocks6(subnet)]
+    return [IPv6Network(block) for subnet in subnets for _other, block in subnet_blocks6(subnet)]
 
 
 @before("ec2", "CreateSubnet")

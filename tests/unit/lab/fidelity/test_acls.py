@@ -54,7 +54,7 @@ def test_ipv6_entries_come_with_the_block(vpc: Vpc) -> None:
 def test_a_changed_default_acl_is_not_opened_for_ipv6(vpc: Vpc) -> None:
     vpc.client.delete_network_acl_entry(NetworkAclId=default(vpc)["NetworkAclId"], RuleNumber=100, Egress=False)
     vpc.client.associate_vpc_cidr_block(VpcId=vpc.id, AmazonProvidedIpv6CidrBlock=True)
-    assert 101 not in [number for _, number, _ in numbers(default(vpc))]
+    assert 101 not in [number for _other, number, _other in numbers(default(vpc))]
 
 
 def test_entries_as_they_are_kept(vpc: Vpc) -> None:

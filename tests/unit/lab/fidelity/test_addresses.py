@@ -74,7 +74,7 @@ def test_names() -> None:
 def test_a_subnet_fills_up(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/28")
     assert free(vpc, subnet) == 11
-    found = [interface(vpc, subnet)["PrivateIpAddress"] for _ in range(11)]
+    found = [interface(vpc, subnet)["PrivateIpAddress"] for _turn in range(11)]
     assert found == [f"10.0.1.{last}" for last in range(4, 15)]
     assert free(vpc, subnet) == 0
     with refused("InsufficientFreeAddressesInSubnet"):
@@ -180,7 +180,7 @@ def test_interfaces_are_filtered_and_paged(vpc: Vpc) -> None:
 
 def test_public_addresses_are_unique_in_the_whole_lab(vpc: Vpc, lab: Any) -> None:
     clients = [vpc.client, lab.client("ec2", account=B), lab.client("ec2", region=AWAY)]
-    found = [client.allocate_address(Domain="vpc")["PublicIp"] for client in clients for _ in range(3)]
+    found = [client.allocate_address(Domain="vpc")["PublicIp"] for client in clients for _turn in range(3)]
     assert len(set(found)) == 9
     assert all(ipaddress.ip_address(item) in ipaddress.ip_network("198.18.0.0/15") for item in found)
 
@@ -216,7 +216,7 @@ def test_an_address_is_associated_and_released(vpc: Vpc) -> None:
 
 
 def test_the_quota_of_elastic_addresses(vpc: Vpc) -> None:
-    for _ in range(5):
+    for _turn in range(5):
         vpc.client.allocate_address(Domain="vpc")
     with refused("AddressLimitExceeded"):
         vpc.client.allocate_address(Domain="vpc")

@@ -37,7 +37,7 @@ def test_a_new_vpc(lab: Any) -> None:
 
 
 def test_amazon_ipv6_blocks_are_all_different(lab: Any) -> None:
-    vpcs = [make_vpc(lab, AmazonProvidedIpv6CidrBlock=True) for _ in range(3)]
+    vpcs = [make_vpc(lab, AmazonProvidedIpv6CidrBlock=True) for _turn in range(3)]
     vpcs += [make_vpc(lab, account=B, AmazonProvidedIpv6CidrBlock=True), make_vpc(lab, region=AWAY)]
     answer = vpcs[-1].client.associate_vpc_cidr_block(VpcId=vpcs[-1].id, AmazonProvidedIpv6CidrBlock=True)["Ipv6CidrBlockAssociation"]
     assert answer["Ipv6CidrBlockState"]["State"] == "associating"

@@ -136,7 +136,7 @@ def test_a_table_in_use_stays(lab: Any) -> None:
 def test_internet_gateways_and_public_addresses(lab: Any) -> None:
     vpc, other = make_vpc(lab), make_vpc(lab, "10.1.0.0/16")
     client = vpc.client
-    igw, second = (client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"] for _ in range(2))
+    igw, second = (client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"] for _turn in range(2))
     client.attach_internet_gateway(InternetGatewayId=igw, VpcId=vpc.id)
     with refused("Resource.AlreadyAssociated", igw):
         client.attach_internet_gateway(InternetGatewayId=igw, VpcId=other.id)

@@ -22,7 +22,7 @@ def _ask(lab: Any, action: str, **params: Any) -> dict[str, Any]:
 def _best(work: Callable[[], Any], tries: int = 5) -> float:
     """Seconds of the quickest of a few runs: other work on the machine must not decide."""
     times = []
-    for _ in range(tries):
+    for _turn in range(tries):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)

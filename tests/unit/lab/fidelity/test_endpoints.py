@@ -117,7 +117,7 @@ def test_subnets_and_groups_change(vpc: Vpc) -> None:
 
 
 def test_a_gateway_endpoint_has_a_route_in_its_tables(vpc: Vpc) -> None:
-    tables = [vpc.client.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"] for _ in range(2)]
+    tables = [vpc.client.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"] for _turn in range(2)]
     (aws,) = vpc.client.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [S3]}])["PrefixLists"]
     made = make(vpc, S3, "Gateway", RouteTableIds=tables[:1])
     key = made["VpcEndpointId"]
@@ -150,7 +150,7 @@ def test_services(vpc: Vpc) -> None:
 
 
 def test_filters_and_paging(vpc: Vpc, lab: Any) -> None:
-    ids = [make(vpc, PrivateDnsEnabled=False)["VpcEndpointId"] for _ in range(6)]
+    ids = [make(vpc, PrivateDnsEnabled=False)["VpcEndpointId"] for _turn in range(6)]
     pages = vpc.client.get_paginator("describe_vpc_endpoints").paginate(PaginationConfig={"PageSize": 5})
     assert [[item["VpcEndpointId"] for item in page["VpcEndpoints"]] for page in pages] == [ids[:5], ids[5:]]
     for name, value in (("service-name", SSM), ("vpc-id", vpc.id), ("vpc-endpoint-state", "available"), ("vpc-endpoint-type", "Interface")):

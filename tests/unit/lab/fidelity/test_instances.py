@@ -48,7 +48,7 @@ def test_a_launch(vpc: Vpc) -> None:
 
 def test_one_token_launches_once(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/24")
-    ids = {run(vpc, SubnetId=subnet, ClientToken="again")[0]["InstanceId"] for _ in range(2)}
+    ids = {run(vpc, SubnetId=subnet, ClientToken="again")[0]["InstanceId"] for _turn in range(2)}
     assert len(ids) == 1
     with refused("IdempotentParameterMismatch"):
         run(vpc, SubnetId=subnet, ClientToken="again", InstanceType="t3.large")
@@ -77,7 +77,7 @@ def test_what_aws_refuses(vpc: Vpc, lab: Any) -> None:
 
 def test_addresses_are_used_again_and_again(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.2.0/28")
-    for _ in range(4):
+    for _turn in range(4):
         made = run(vpc, 11, SubnetId=subnet)
         assert sorted(item["PrivateIpAddress"] for item in made) == sorted(f"10.0.2.{last}" for last in range(4, 15))
         vpc.client.terminate_instances(InstanceIds=[item["InstanceId"] for item in made])

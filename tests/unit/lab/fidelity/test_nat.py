@@ -82,7 +82,7 @@ def test_failures_show_afterwards(vpc: Vpc) -> None:
     again = vpc.client.create_nat_gateway(SubnetId=subnet, AllocationId=allocation)["NatGateway"]["NatGatewayId"]
     assert one(vpc, again)["FailureCode"] == "Resource.AlreadyAssociated"
     small = vpc.subnet("10.0.2.0/28")
-    for _ in range(11):
+    for _turn in range(11):
         interface(vpc, small)
     full = vpc.client.create_nat_gateway(SubnetId=small, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
     assert one(vpc, full)["FailureCode"] == "InsufficientFreeAddressesInSubnet"
@@ -92,7 +92,7 @@ def test_one_token_makes_one_gateway(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/24")
     ids = {
         vpc.client.create_nat_gateway(SubnetId=subnet, ConnectivityType="private", ClientToken="again")["NatGateway"]["NatGatewayId"]
-        for _ in range(2)
+        for _turn in range(2)
     }
     assert len(ids) == 1
     with refused("IdempotentParameterMismatch"):
@@ -131,7 +131,7 @@ def test_further_addresses(vpc: Vpc) -> None:
 
 def test_filters(vpc: Vpc) -> None:
     subnet = vpc.subnet("10.0.1.0/24")
-    ids = [vpc.client.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"] for _ in range(2)]
+    ids = [vpc.client.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"] for _turn in range(2)]
     vpc.client.delete_nat_gateway(NatGatewayId=ids[0])
     for name, value, found in (("state", "available", ids[1:]), ("vpc-id", vpc.id, ids), ("nat-gateway-id", ids[0], ids[:1])):
         answer = vpc.client.describe_nat_gateways(Filter=[{"Name": name, "Values": [value]}])["NatGateways"]

@@ -89,7 +89,7 @@ def test_each_answer_in_each_state(lab: Any, start: str, who: str, verb: str, an
 
 
 def test_the_deleter_is_named(lab: Any) -> None:
-    _, right, key = _reach(lab, "active")
+    _other, right, key = _reach(lab, "active")
     right.client.delete_vpc_peering_connection(VpcPeeringConnectionId=key)
     assert seen(right, key)["Status"]["Message"] == f"Deleted by {B}"
 

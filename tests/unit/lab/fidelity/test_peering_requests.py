@@ -128,7 +128,7 @@ def test_outstanding_requests_are_limited_by_requester(lab: Any) -> None:
     lab.control.config(quotas={"peerings_outstanding": 2})
     hub = make_vpc(lab)
     spokes = [make_vpc(lab, f"10.{number}.0.0/16", B) for number in range(1, 5)]
-    first, _ = request(hub, spokes[0]), request(hub, spokes[1])
+    first, _other = request(hub, spokes[0]), request(hub, spokes[1])
     with refused("OutstandingVpcPeeringConnectionLimitExceeded", "2"):
         request(hub, spokes[2])
     assert request(hub, spokes[0]) == first

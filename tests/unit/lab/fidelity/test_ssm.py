@@ -77,7 +77,7 @@ def test_exactly_the_nodes_asked_for(lab: Any, ids: list[str], plane: Recorder) 
 def test_targets_by_tag(lab: Any, ids: list[str], plane: Recorder) -> None:
     lab.client("ec2").create_tags(Resources=ids[2:], Tags=[{"Key": "tier", "Value": "db"}])
     send(lab, Targets=[{"Key": "tag:tier", "Values": ["db"]}])
-    assert [node for node, _ in plane.ran] == ids[2:]
+    assert [node for node, _other in plane.ran] == ids[2:]
 
 
 def test_a_failing_command_is_told(lab: Any, ids: list[str], plane: Recorder) -> None:
