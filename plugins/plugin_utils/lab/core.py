@@ -57,6 +57,8 @@ class Lab:
         self.unsettled = Unsettled()
         self.buckets = Buckets()
         self.on_change: list[Listener] = []
+        # The data plane, as fidelity.ssm.Executor has it; without one no node is online.
+        self.executor: Any = None
         self.quotas: dict[str, int] = {}
         self.latency = 0.0
         self.throttle = "none"

@@ -16,6 +16,7 @@ from .core import LOG, Lab
 from .counting import is_read
 from .emulator import unsupported
 from .faults import Fault
+from .fidelity.tokens import recall
 from .identity import denied, expired
 from .pacing import limit_exceeded
 from .wire import Arrival, Reply, decode, encode, error_reply, operation_model, parse_reply, protocol_of, reencode, service_model
@@ -120,7 +121,8 @@ class Endpoint:
             return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
 
     def _needs_params(self, arrival: Arrival, struck: list[Fault]) -> bool:
-        return arrival.form.get("DryRun", "").lower() == "true" or bool(struck) or bool(self.lab.unsettled.hidden())
+        form = arrival.form
+        return form.get("DryRun", "").lower() == "true" or "ClientToken" in form or bool(struck) or bool(self.lab.unsettled.hidden())
 
     def _raw(self, arrival: Arrival, protocol: str, call: Call) -> Reply:
         """A call of which the fidelity layer knows nothing: the emulator's bytes, as they are."""
@@ -137,6 +139,9 @@ class Endpoint:
         if is_ec2 and (missing := lab.unsettled.named(call.params)):
             lab.counts.add_fault("not_found")
             raise Refusal(*missing)
+        ticket = recall(call)
+        if isinstance(ticket, dict):
+            return encode(arrival, protocol, ticket)
         asked = copy.deepcopy(call.params)
         for check in CHECKS.get(key, ()):
             check(call)
@@ -153,12 +158,14 @@ class Endpoint:
             raw = lab.emulator.ask(arrival if call.params == asked else reencode(arrival, protocol, call.action, call.params))
             if not raw.ok:
                 return raw
-            if AMENDMENTS.get(key) or hiding or lab.unsettled.hidden() or lab.on_change:
+            if AMENDMENTS.get(key) or hiding or lab.unsettled.hidden() or lab.on_change or ticket is not None:
                 result = parse_reply(call.service, call.action, protocol, raw)
             else:
                 return raw
         for amendment in AMENDMENTS.get(key, ()):
             result = amendment(call, result)
+        if ticket is not None:
+            ticket.keep(result)
         if not is_read(call.service, call.action):
             lab.changed(call, result)
         if is_ec2:

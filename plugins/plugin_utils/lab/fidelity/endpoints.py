@@ -21,7 +21,6 @@ from .endpoint_services import GATEWAY, known, private_names, zone_id
 from .interfaces import groups_for, make, release, set_groups
 from .route_tables import keep_endpoint_routes
 from .shapes import clean, find_group, find_subnet, find_vpc, invalid, keep, missing, named, new_id, paged, put_tags, tags_asked, tags_of
-from .tokens import idempotent
 
 _POLICY = json.dumps({"Version": "2008-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
 
@@ -172,7 +171,6 @@ def _check_policy(text: Any) -> str:
 
 
 @instead("ec2", "CreateVpcEndpoint")
-@idempotent
 def create(call: Call) -> dict[str, Any]:
     """Make an endpoint for a service."""
     backend, params = call.backend(), call.params

@@ -15,7 +15,6 @@ from typing import Any
 from ..calls import Call, Refusal, instead
 from .interfaces import find as find_interface
 from .shapes import clean, find_subnet, find_vpc, invalid, keep, missing, new_id, paged, put_tags, tags_asked, tags_of
-from .tokens import idempotent
 
 _FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} "
@@ -69,7 +68,6 @@ def _group_of(params: dict[str, Any]) -> str | None:
 
 
 @instead("ec2", "CreateFlowLogs")
-@idempotent
 def create(call: Call) -> dict[str, Any]:
     """Make a flow log for each resource."""
     backend, params = call.backend(), call.params

@@ -21,7 +21,6 @@ from .elastic_ips import untie
 from .instance_views import FIELDS, gone, show
 from .interfaces import Elastic, find, groups_for, set_groups
 from .shapes import clean, find_instance, find_subnet, invalid, keep, missing, page
-from .tokens import idempotent
 
 _VISIBLE = timedelta(hours=1)
 _IMAGE = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})|resolve:ssm:.+")
@@ -125,7 +124,6 @@ def _place(call: Call, params: dict[str, Any], subnet: Any, count: int) -> tuple
 
 
 @instead("ec2", "RunInstances")
-@idempotent
 def run(call: Call) -> dict[str, Any]:
     """Launch instances: primary interfaces with addresses of the subnet, groups of its VPC, public ones from the lab's pool."""
     forget(call)

@@ -27,7 +27,6 @@ from .shapes import (
     tags_asked,
     tags_of,
 )
-from .tokens import idempotent
 
 
 def groups_for(call: Call, subnet: Any, ids: Sequence[str]) -> list[Any]:
@@ -196,7 +195,6 @@ def show(backend: Any, eni: Any, elastic: Elastic) -> dict[str, Any]:
 
 
 @instead("ec2", "CreateNetworkInterface")
-@idempotent
 def create(call: Call) -> dict[str, Any]:
     """Make an interface in a subnet, with the addresses asked for or the next free ones."""
     backend, params = call.backend(), call.params

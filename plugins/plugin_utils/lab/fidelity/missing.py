@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls that AWS has and the emulator has not: answered as an account that has none of the thing, or refused in plain words."""
+"""Calls that AWS has and the emulator has not: answered as an account that has none of the thing, or refused in plain words.
+
+What is refused is refused as a check, so that a dry run is refused too.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..calls import Call, Refusal, instead
+from ..calls import Call, Refusal, before, instead
 
 
 def _refuse_ids(call: Call, member: str, code: str, noun: str) -> None:
@@ -26,8 +29,8 @@ def instance_connect_endpoints(call: Call) -> dict[str, Any]:
     return {"InstanceConnectEndpoints": []}
 
 
-@instead("ec2", "CreateInstanceConnectEndpoint", "DeleteInstanceConnectEndpoint", "ModifyInstanceConnectEndpoint")
-def no_instance_connect(call: Call) -> dict[str, Any]:
+@before("ec2", "CreateInstanceConnectEndpoint", "DeleteInstanceConnectEndpoint", "ModifyInstanceConnectEndpoint")
+def no_instance_connect(call: Call) -> None:
     """The lab makes none."""
     raise _lacking(call, "has no Instance Connect Endpoints; use Session Manager or a bastion")
 
@@ -57,19 +60,19 @@ def exclusions(call: Call) -> dict[str, Any]:
     return {"VpcBlockPublicAccessExclusions": []}
 
 
-@instead(
+@before(
     "ec2",
     "ModifyVpcBlockPublicAccessOptions",
     "CreateVpcBlockPublicAccessExclusion",
     "ModifyVpcBlockPublicAccessExclusion",
     "DeleteVpcBlockPublicAccessExclusion",
 )
-def no_block_public_access(call: Call) -> dict[str, Any]:
+def no_block_public_access(call: Call) -> None:
     """The lab does not block: it would have to show it in its packets."""
     raise _lacking(call, "does not have VPC Block Public Access")
 
 
-@instead(
+@before(
     "ec2",
     "CreateNetworkInsightsPath",
     "DeleteNetworkInsightsPath",
@@ -78,12 +81,12 @@ def no_block_public_access(call: Call) -> dict[str, Any]:
     "DeleteNetworkInsightsAnalysis",
     "DescribeNetworkInsightsAnalyses",
 )
-def no_reachability_analyzer(call: Call) -> dict[str, Any]:
+def no_reachability_analyzer(call: Call) -> None:
     """AWS's analysis is AWS's; the collection has its own."""
     raise _lacking(call, "does not have Reachability Analyzer; use cloudnet.vpc.reachability")
 
 
-@instead("ec2", "AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc")
-def no_group_associations(call: Call) -> dict[str, Any]:
+@before("ec2", "AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc")
+def no_group_associations(call: Call) -> None:
     """Groups of the lab stay in the VPC in which they were made."""
     raise _lacking(call, "does not associate security groups with further VPCs")

@@ -17,7 +17,6 @@ from .addresses import take
 from .elastic_ips import by_allocation, has_gateway, tie, untie
 from .interfaces import make, release
 from .shapes import all_subnets, clean, find_subnet, invalid, keep, missing, new_id, paged, put_tags, tags_asked, tags_of
-from .tokens import idempotent
 
 _VISIBLE = timedelta(hours=1)
 _LIVE = ("pending", "available", "deleting")
@@ -87,7 +86,6 @@ def _failure(call: Call, kind: str, subnet: Any, eips: list[Any]) -> tuple[str, 
 
 
 @instead("ec2", "CreateNatGateway")
-@idempotent
 def create(call: Call) -> dict[str, Any]:
     """Make a NAT gateway in a subnet."""
     refresh(call)

@@ -15,7 +15,6 @@ from typing import Any
 from ..calls import Call, Refusal, instead
 from .groups_store import rules_of
 from .shapes import all_groups, clean, invalid, keep, missing, named, page, paged, put_tags, tags_asked, tags_of
-from .tokens import idempotent
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html#aws-managed-prefix-list-weights
 AWS_WEIGHTS = {"s3": 1, "dynamodb": 1, "origin-facing": 55, "groundstation": 5, "vpc-lattice": 10}
@@ -77,7 +76,6 @@ def changed(have: Sequence[Mapping[str, Any]], add: Sequence[Mapping[str, Any]],
 
 
 @instead("ec2", "CreateManagedPrefixList")
-@idempotent
 def create(call: Call) -> dict[str, Any]:
     """Make a prefix list with a maximum number of entries."""
     backend, params = call.backend(), call.params

@@ -61,7 +61,7 @@ class Command:
 
 
 def _executor(call: Call) -> Executor | None:
-    return cast("Executor | None", getattr(call.lab, "executor", None))
+    return cast("Executor | None", call.lab.executor)
 
 
 def _online(call: Call) -> dict[str, dict[str, Any]]:

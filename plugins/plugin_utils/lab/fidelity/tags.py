@@ -5,17 +5,22 @@
 Sources: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html (types),
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html (limits), https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html.
 A tag belongs to the account and Region that wrote it: each has its own table in the emulator, and a peering connection's two
-owners never see each other's.
+owners never see each other's. "When you delete a resource, its tags are deleted too" (Using_Tags.html): the emulator keeps the tags of
+what went with something else (a VPC's main table, a group's rules), so that the table is swept before it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from ..calls import Call, Refusal, after, before, instead
 from .group_references import rule_owner
-from .shapes import all_subnets, check_tags, invalid, keep, look_group, missing, paged, put_tags, tags_asked, tags_of
+from .groups_store import rules_of
+from .instances import forget as forget_instances
+from .nat import refresh as refresh_nats
+from .peering_book import visible_peerings
+from .shapes import all_groups, all_subnets, check_tags, invalid, keep, look_group, missing, paged, put_tags, tags_asked, tags_of
 
 Known = Callable[[Any, str], bool]
 
@@ -108,11 +113,11 @@ def type_of(resource: str) -> str:
 
 def check_exists(backend: Any, resource: str) -> None:
     """Raise AWS's refusal of an id that is malformed or names nothing."""
-    prefix, _, digits = resource.rpartition("-")
+    prefix, _mark, digits = resource.rpartition("-")
     if not type_of(resource) or not digits or not all(char in "0123456789abcdef" for char in digits):
         raise Refusal("InvalidID", f"The ID '{resource}' is not valid")
     if prefix in _TYPES:
-        _, known, code, noun = _TYPES[prefix]
+        _other, known, code, noun = _TYPES[prefix]
         if not known(backend, resource):
             raise Refusal(code, f"The {noun} '{resource}' does not exist")
 
@@ -162,14 +167,48 @@ def delete(call: Call) -> dict[str, Any]:
     return {"Return": True}
 
 
+# Where one look-up walks over all objects of a type, a sweep takes the ids of all at once instead.
+_ALL: dict[str, Callable[[Any], Container[str]]] = {
+    "eipalloc": lambda backend: {item.allocation_id for item in backend.addresses},
+    "i": lambda backend: {item.id for reservation in backend.reservations.values() for item in reservation.instances},
+    "key": lambda backend: {item.id for item in backend.key_pairs.values()},
+    "sg": all_groups,
+    "sgr": lambda backend: {rule.id for group in all_groups(backend).values() for rule in rules_of(group)},
+    "subnet": all_subnets,
+}
+
+
+def sweep(call: Call, ids: Iterable[str]) -> None:
+    """Drop the tags of those resources that exist no more; one that AWS shows for a while after its end keeps them as long."""
+    backend = call.backend()
+    groups: dict[str, list[str]] = {}
+    for resource in ids:
+        groups.setdefault(resource.rpartition("-")[0], []).append(resource)
+    for prefix, refresh in (("i", forget_instances), ("nat", refresh_nats), ("pcx", visible_peerings)):
+        if prefix in groups:
+            refresh(call)
+    for prefix, members in groups.items():
+        if prefix not in _TYPES:
+            continue
+        if prefix in _ALL:
+            present = _ALL[prefix](backend)
+            gone = [resource for resource in members if resource not in present]
+        else:
+            gone = [resource for resource in members if not _TYPES[prefix][1](backend, resource)]
+        for resource in gone:
+            backend.tags.pop(resource, None)
+
+
 @instead("ec2", "DescribeTags")
 def describe(call: Call) -> dict[str, Any]:
-    """The tags that the account wrote in the Region."""
+    """The tags that the account wrote in the Region, of resources that are there."""
     table = call.backend().tags
     # A resource's tags are one look-up; only other questions walk the whole table.
     chosen = [entry.get("Values") or [] for entry in call.params.get("Filters") or [] if entry.get("Name") == "resource-id"]
     exact = bool(chosen) and not any(mark in value for value in chosen[0] for mark in "*?\\")
-    ids = [item for item in dict.fromkeys(chosen[0]) if item in table] if exact else list(table)
+    asked = [item for item in dict.fromkeys(chosen[0]) if item in table] if exact else list(table)
+    sweep(call, asked)
+    ids = [item for item in asked if item in table]
     items = [(resource, key, value) for resource in ids for key, value in table[resource].items()]
     fields: dict[str, Any] = {
         "key": lambda item: item[1],

@@ -111,3 +111,24 @@ def test_entries_are_paged(vpc: Vpc) -> None:
     key = make(vpc, *(f"10.{number}.0.0/16" for number in range(7)))
     pages = vpc.client.get_paginator("get_managed_prefix_list_entries").paginate(PrefixListId=key, PaginationConfig={"PageSize": 3})
     assert [len(page["Entries"]) for page in pages] == [3, 3, 1]
+
+
+def test_a_list_beside_ordinary_routes_and_in_one(vpc: Vpc) -> None:
+    """Local, CIDR, IPv6 and endpoint routes have no prefix list of the account; a table that routes to one keeps it."""
+    client, table = vpc.client, vpc.table()
+    gateway = client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    client.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc.id)
+    client.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    client.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", GatewayId=gateway)
+    client.create_vpc_endpoint(VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table])
+    client.delete_managed_prefix_list(PrefixListId=make(vpc, "203.0.113.0/24"))
+    key = make(vpc, "203.0.113.0/24")
+    client.create_route(RouteTableId=table, DestinationPrefixListId=key, GatewayId=gateway)
+    associations = client.get_managed_prefix_list_associations(PrefixListId=key)["PrefixListAssociations"]
+    assert associations == [{"ResourceId": table, "ResourceOwner": vpc.account}]
+    with refused("DependencyViolation", table):
+        client.delete_managed_prefix_list(PrefixListId=key)
+    client.delete_route(RouteTableId=table, DestinationPrefixListId=key)
+    client.delete_managed_prefix_list(PrefixListId=key)
+    with refused("InvalidPrefixListID.NotFound"):
+        one(vpc, key)

@@ -126,3 +126,69 @@ def test_tags_at_creation(vpc: Vpc) -> None:
     with refused("InvalidParameterValue", "'subnet'"):
         client.create_vpc(CidrBlock="10.2.0.0/16", TagSpecifications=spec("subnet"))
     assert len(client.describe_vpcs()["Vpcs"]) == 2
+
+
+def _tagged(lab: Any) -> set[str]:
+    """The resources that have tags, by the emulator's own table, after DescribeTags has been asked."""
+    shown = {tag["ResourceId"] for tag in lab.client("ec2").describe_tags()["Tags"]}
+    assert {key for key, tags in lab.lab.backend("ec2", "111111111111", "us-east-1").tags.items() if tags} == shown
+    return shown
+
+
+def test_tags_go_with_their_resource(vpc: Vpc, lab: Any) -> None:
+    client, subnet = vpc.client, vpc.subnet("10.0.1.0/24")
+    other = make_vpc(lab, "10.9.0.0/16")
+    group = client.create_security_group(GroupName="g", Description="g", VpcId=vpc.id)["GroupId"]
+    rules = client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    default = client.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "group-name", "Values": ["default"]}])
+    acls = client.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}])["NetworkAcls"]
+    image = "ami-0123456789abcdef0"
+    instance = client.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)["Instances"][0]["InstanceId"]
+    interfaces = client.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"]
+    address = client.allocate_address(Domain="vpc")["AllocationId"]
+    table = client.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
+    gateway = client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    six = client.create_egress_only_internet_gateway(VpcId=vpc.id)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    key = client.create_key_pair(KeyName="k")["KeyPairId"]
+    nat = client.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+    names = client.create_managed_prefix_list(PrefixListName="p", AddressFamily="IPv4", MaxEntries=1)["PrefixList"]["PrefixListId"]
+    endpoint = client.create_vpc_endpoint(VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3")["VpcEndpoint"]["VpcEndpointId"]
+    acl = client.create_network_acl(VpcId=vpc.id)["NetworkAcl"]["NetworkAclId"]
+    pcx = join(vpc, other)
+    gone = [vpc.id, subnet, group, *(rule["SecurityGroupRuleId"] for rule in rules), default["SecurityGroups"][0]["GroupId"]]
+    gone += [*(item["NetworkAclId"] for item in acls), instance, *(item["NetworkInterfaceId"] for item in interfaces), address, table, gateway]
+    gone += [six, key, nat, names, endpoint, acl, pcx, vpc.table()]
+    for start in range(0, len(gone), 10):
+        client.create_tags(Resources=[other.id, *gone[start : start + 10]], Tags=TAGS)
+    assert _tagged(lab) == {other.id, *gone}
+
+    client.terminate_instances(InstanceIds=[instance])
+    client.delete_nat_gateway(NatGatewayId=nat)
+    client.delete_vpc_peering_connection(VpcPeeringConnectionId=pcx)
+    # AWS shows these for a while after their end, and their tags as long.
+    assert {instance, nat, pcx} <= _tagged(lab)
+    client.release_address(AllocationId=address)
+    client.delete_route_table(RouteTableId=table)
+    client.delete_internet_gateway(InternetGatewayId=gateway)
+    client.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=six)
+    client.delete_key_pair(KeyName="k")
+    client.delete_managed_prefix_list(PrefixListId=names)
+    client.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    client.delete_network_acl(NetworkAclId=acl)
+    client.delete_security_group(GroupId=group)
+    client.delete_subnet(SubnetId=subnet)
+    client.delete_vpc(VpcId=vpc.id)
+    lab.control.advance(3 * 86400)
+    assert _tagged(lab) == {other.id}
+
+
+def test_a_revoked_rules_tags_are_not_found_by_its_id(vpc: Vpc) -> None:
+    group = vpc.client.create_security_group(GroupName="g", Description="g", VpcId=vpc.id)["GroupId"]
+    permission = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    tags = [{"ResourceType": "security-group-rule", "Tags": TAGS}]
+    made = vpc.client.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission], TagSpecifications=tags)
+    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    chosen = [{"Name": "resource-id", "Values": [rule]}]
+    assert [tag["Key"] for tag in vpc.client.describe_tags(Filters=chosen)["Tags"]] == ["owner"]
+    vpc.client.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[rule])
+    assert vpc.client.describe_tags(Filters=chosen)["Tags"] == []
