@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The documentation of cloudnet.vpc.show; it is done by the action plugin of that name, on the controller."""
 
 from __future__ import annotations
@@ -77,7 +78,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Say why nothing was done: Ansible runs the action plugin in this module's place."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            "text": {"type": "raw"},
+            "parameters": {"type": "dict"},
+            "plan": {"type": "raw"},
+            "outputs": {"type": "dict"},
+            "handoff": {"type": "list", "elements": "dict"},
+        },
+        supports_check_mode=True,
+    )
     module.fail_json(msg="cloudnet.vpc.show runs on the controller, by its action plugin")
 
 

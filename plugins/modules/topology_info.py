@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The documentation of cloudnet.vpc.topology_info; it is done by the action plugin of that name, on the controller."""
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Say why nothing was done: Ansible runs the action plugin in this module's place."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    arguments = {"topology": {"type": "raw", "required": True}, "region": {"type": "str"}}
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
     module.fail_json(msg="cloudnet.vpc.topology_info runs on the controller, by its action plugin")
 
 

@@ -177,6 +177,10 @@ def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
 
 
 def test_aws_is_not_the_lab(runs: Runs) -> None:
-    lab = {"AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:9", "AWS_CONFIG_FILE": str(runs.config)}
+    lab = {
+        "AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:9",
+        "AWS_CONFIG_FILE": str(runs.config),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+    }
     told = runs.play("peer", "-e", "cloudnet_target=aws", "-e", "cloudnet_profile=lab", "-e", "cloudnet_region=us-east-1", code=2, **lab)
     assert "target is aws, but the endpoint is http://127.0.0.1:" in told
