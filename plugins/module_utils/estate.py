@@ -92,7 +92,10 @@ class Result:
 
 
 class Estate:
-    """A topology and the accounts that it lives in. ``params``: credentials as amazon.aws's modules take them. ``target``: lab, aws or None."""
+    """A topology and the accounts that it lives in.
+
+    ``params``: credentials as amazon.aws's modules take them. ``target``: lab, aws or None.
+    """
 
     def __init__(self, topology: Topology, params: Mapping[str, Any], *, target: str | None = None) -> None:
         self.topology = topology
@@ -157,7 +160,10 @@ class Estate:
         return plan, quotas, warnings
 
     def _settled(self) -> tuple[Snapshot, Network]:
-        """Observe; connections of ours that are on their way to another state get the time to arrive, so that the plan is not about a moment."""
+        """Observe; connections of ours that are on their way to another state get the time to arrive.
+
+        So the plan is not about a moment.
+        """
         snapshot, network = self.observe()
         moving = [item for item in network.peerings.values() if item.status in TRANSIENT and self._concerns(network, item)]
         if not moving:

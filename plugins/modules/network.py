@@ -260,6 +260,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_path
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import ApprovalError, CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Options
@@ -289,7 +290,7 @@ def approval(value: Any) -> Mapping[str, Any] | str | None:
     if _PART_OF_ONE.match(value) and not Path(value).exists():
         raise ApprovalError(f"approved: {value} is {len(value)} characters of a fingerprint, which has 64: give all of it")
     try:
-        plan = json.loads(Path(value).expanduser().read_text(encoding="utf-8"))
+        plan = json.loads(Path(check_type_path(value)).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ApprovalError(f"approved: {value} is neither a file nor a fingerprint of 64 hexadecimal digits") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -176,8 +176,12 @@ class Sessions:
                 except CloudnetError:
                     raise
                 except Exception as error:
-                    if type(error) is ValueError:  # botocore's word for an endpoint_url that is no URL
-                        raise AwsError(f"{error}: endpoint_url must be a URL such as http://127.0.0.1:4566", region=region) from error
+                    if isinstance(error, ValueError):
+                        from botocore.exceptions import BotoCoreError
+
+                        # What is none of its own exceptions is botocore's word for an endpoint_url that is no URL.
+                        if not isinstance(error, BotoCoreError):
+                            raise AwsError(f"{error}: endpoint_url must be a URL such as http://127.0.0.1:4566", region=region) from error
                     raise from_exception(error, Call(f"{service}:*", region=region, name=name)) from error
                 check_target(self._target, client.meta.endpoint_url)
                 self._clients[key] = client

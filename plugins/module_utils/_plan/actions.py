@@ -31,7 +31,10 @@ class Ref:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One resource that the topology asks for. ``attrs`` holds JSON values and Refs; ``needs`` names what must be there first beside the Refs."""
+    """One resource that the topology asks for.
+
+    ``attrs`` holds JSON values and Refs; ``needs`` names what must be there first beside the Refs.
+    """
 
     kind: str
     name: str
@@ -46,7 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """One resource that is there. ``ours``: we may change and remove it. ``weight``: how much depends on it, to choose between two of one name."""
+    """One resource that is there. ``ours``: we may change and remove it.
+
+    ``weight``: how much depends on it, to choose between two of one name.
+    """
 
     name: str
     id: str
@@ -104,7 +110,10 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """Actions in an order in which they can be done one after the other. ``ids`` holds the ids, by name, of everything that is there already."""
+    """Actions in an order in which they can be done one after the other.
+
+    ``ids`` holds the ids, by name, of everything that is there already.
+    """
 
     topology: str
     actions: tuple[Action, ...] = ()
@@ -191,7 +200,8 @@ def check_approval(plan: Plan, approved: Mapping[str, Any] | str) -> None:
     stated, real = approved.get("fingerprint"), fingerprint_of(str(approved.get("topology", "")), actions)
     if stated != real:
         raise ApprovalError(
-            f"approved: the file was changed after it was written (its fingerprint says {stated}, its actions give {real}). Write the plan again."
+            f"approved: the file was changed after it was written (its fingerprint says {stated}, its actions give {real}). "
+            "Write the plan again."
         )
     if approved.get("topology") != plan.topology:
         raise ApprovalError(f"approved: the file is a plan of topology {approved.get('topology')!r}, not of {plan.topology!r}.")

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-Block = IPv4Network | IPv6Network
+Block: TypeAlias = "IPv4Network | IPv6Network"
 Label = TypeVar("Label")
 
 _RFC1918 = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))

@@ -12,11 +12,11 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import Finding
 
-Key = tuple[str | int, ...]
+Key: TypeAlias = "tuple[str | int, ...]"
 
 
 class Broken:

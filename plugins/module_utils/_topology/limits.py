@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from .._model.network import RouteTable
 from .observed import Observed
@@ -32,7 +33,7 @@ QUOTAS: Mapping[str, int] = {
 
 
 #: Name to number for everything, or a mapping of each (account id, Region).
-Quotas = Mapping[str, int] | Mapping[tuple[str, str], Mapping[str, int]]
+Quotas: TypeAlias = "Mapping[str, int] | Mapping[tuple[str, str], Mapping[str, int]]"
 
 
 def check_quotas(seen: Observed, quotas: Quotas) -> None:

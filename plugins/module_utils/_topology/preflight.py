@@ -15,7 +15,6 @@ from .observed import Observed
 from .types import PeeringSpec, Topology, VpcSpec
 
 
-
 def preflight(
     topology: Topology, network: Network, identities: Mapping[str, str], quotas: Quotas | None = None
 ) -> tuple[list[Finding], list[str]]:

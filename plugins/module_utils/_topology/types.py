@@ -35,7 +35,10 @@ class RemoteSpec:
 
 @dataclass(frozen=True)
 class SubnetSpec:
-    """``table`` is always set in a VPC of ours; in an adopted VPC it is empty unless the user named one. ``nat`` is the public subnet whose NAT gateway it uses."""
+    """A subnet. ``table`` is always set in a VPC of ours; in an adopted VPC it is empty unless the user named one.
+
+    ``nat`` is the public subnet whose NAT gateway it uses.
+    """
 
     name: str
     cidr: str
@@ -47,7 +50,8 @@ class SubnetSpec:
     path: str = ""
 
 
-#: What a route may point to: the target is the name of a subnet for nat (its gateway), of an endpoint, or an AWS id; none is needed for the two gateways.
+#: What a route may point to: the target is the name of a subnet for nat (its gateway), of an endpoint, or an AWS id; none is needed for the
+#: two gateways.
 ROUTE_VIAS = (
     "internet",
     "egress_only",
@@ -85,7 +89,10 @@ class RouteTableSpec:
 
 @dataclass(frozen=True)
 class RuleSpec:
-    """A raw rule. Ports None for all; for ICMP type and code, -1 for any. Exactly one peer: ``cidrs``, ``prefix_list`` (name or id) or ``group`` (name in the same VPC, ``vpc.group``, or sg- id)."""
+    """A raw rule. Ports None for all; for ICMP type and code, -1 for any.
+
+    Exactly one peer: ``cidrs``, ``prefix_list`` (name or id) or ``group`` (name in the same VPC, ``vpc.group``, or sg- id).
+    """
 
     protocol: str
     from_port: int | None = None
@@ -99,7 +106,10 @@ class RuleSpec:
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """``egress`` None leaves AWS's default (all out). ``ref`` is the id or group name of a group in an adopted VPC, empty for one that we make."""
+    """A security group. ``egress`` None leaves AWS's default (all out).
+
+    ``ref`` is the id or group name of a group in an adopted VPC, empty for one that we make.
+    """
 
     name: str
     ref: str = ""
@@ -135,7 +145,10 @@ class AclSpec:
 
 @dataclass(frozen=True)
 class EndpointSpec:
-    """``service`` is a full name (com.amazonaws.REGION.ssm). ``groups``: names of groups of the VPC. ``tables``: route tables of a gateway endpoint."""
+    """A VPC endpoint. ``service`` is a full name (com.amazonaws.REGION.ssm).
+
+    ``groups``: names of groups of the VPC. ``tables``: route tables of a gateway endpoint.
+    """
 
     name: str
     service: str
@@ -221,9 +234,10 @@ class VpcSpec:
 
 @dataclass(frozen=True)
 class PeeringSpec:
-    """One pair. ``tables``: VPC name to the tables that get routes to the other side (empty: none). ``only`` / ``without``: narrows the destinations, by the VPC whose blocks they are.
+    """One pair. ``tables``: VPC name to the tables that get routes to the other side (empty: none).
 
-    ``dns`` None leaves the options alone. ``accept_only``: the other owner requests; we accept and do our half. ``id``: a connection named by id.
+    ``only`` / ``without``: narrows the destinations, by the VPC whose blocks they are. ``dns`` None leaves the options alone.
+    ``accept_only``: the other owner requests; we accept and do our half. ``id``: a connection named by id.
     """
 
     requester: str
@@ -245,7 +259,10 @@ class PeeringSpec:
 
 @dataclass(frozen=True)
 class Place:
-    """One end of an ``allow`` or an ``expect``. ``kind``: group, subnet, instance, vpc, prefix_list, cidr, internet. ``vpc`` is empty for the last three; ``name`` is the name or the block."""
+    """One end of an ``allow`` or an ``expect``. ``kind``: group, subnet, instance, vpc, prefix_list, cidr, internet.
+
+    ``vpc`` is empty for the last three; ``name`` is the name or the block.
+    """
 
     kind: str
     vpc: str = ""

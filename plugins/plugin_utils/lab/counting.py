@@ -9,7 +9,8 @@ from collections import Counter
 from typing import Any
 
 # CloudTrail's readOnly, which is the nearest thing to AWS's own word on what changes something, is true for these prefixes
-# and for every STS action that hands out credentials (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html).
+# and for every STS action that hands out credentials:
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 _READ_PREFIXES = (
     *("Describe", "Get", "List", "Head", "Search", "Lookup", "BatchGet"),
     *("Check", "Simulate", "Validate", "Query", "Scan", "Select", "Test", "Filter"),

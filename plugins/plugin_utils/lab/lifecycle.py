@@ -189,7 +189,8 @@ def _locked_for(folder: Path) -> contextlib.AbstractContextManager[None]:
 def _adjust(found: Found, wanted: Mapping[str, Any], topology: Mapping[str, Any] | None) -> Found:
     """Give a running lab the settings and accounts that it has not; ``changed`` only when that changed something."""
     record, control = found.record, found.control
-    assert record is not None
+    if record is None:
+        raise LabError(f"lab {found.name} is not running: start it")
     status = dict(found.status or control.status())
     _refuse_fixed(found.name, record, status, wanted)
     changes = {

@@ -146,7 +146,7 @@ def test_the_words_are_the_golden_ones() -> None:
 def test_each_is_one_line_of_its_class_without_secrets(name: str) -> None:
     kind, error = CASES[name]
     text = str(error)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert "\n" not in text and len(text) < 500
     for secret in ("Qx9Qx9", "IOSFODNN7EXAM", "wJalrXUtnFEMI", "Encoded authorization"):
         assert secret not in text

@@ -74,7 +74,7 @@ def test_a_foreign_rule_beside_ours_is_left(built: World) -> None:
 
 
 def test_an_allow_that_is_no_longer_there_goes(built: World) -> None:
-    assert ops(built.under(TWO.split("allow:")[0]).plan()) == [
+    assert ops(built.under(TWO.partition("allow:")[0]).plan()) == [
         "delete rule vpcs.b.security_groups.db.allow: tcp 443 from vpcs.a.security_groups.web"
     ]
 
@@ -97,6 +97,6 @@ def test_through_leaves_later_stages_out(world: Callable[[str], World]) -> None:
 
 
 def test_through_leaves_removals_of_later_stages_out_and_what_rests_on_them(built: World) -> None:
-    less = built.under(TWO.split("peerings:")[0])
+    less = built.under(TWO.partition("peerings:")[0])
     assert ops(less.plan(through="peerings")) == []
     assert {action.kind for action in less.plan()} == {"peering", "route", "rule"}

@@ -82,7 +82,7 @@ def test_a_second_connection_of_ours_goes(built: World) -> None:
 
 
 def test_routes_and_rules_go_before_the_connection(built: World) -> None:
-    order = ops(built.under(TWO.replace("  - {between: [a, b]}", "").replace("peerings:", "").split("allow:")[0]).plan())
+    order = ops(built.under(TWO.replace("  - {between: [a, b]}", "").replace("peerings:", "").partition("allow:")[0]).plan())
     assert order[-1] == "delete peering peerings.a:b"
     assert {line.split()[1] for line in order[:-1]} == {"route", "rule"}
     assert len(order) == 4

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Routes: over peerings, and those that a table declares.
 
-Routes carry no tags, so a route is ours when its target is ours and its destination and table are declared or were: for a peering, a block of the
-other side in a table that the topology covers. Anything else that leads through a connection of ours is reported and goes only with it.
+Routes carry no tags, so a route is ours when its target is ours and its destination and table are declared or were: for a peering, a block
+of the other side in a table that the topology covers. Anything else that leads through a connection of ours is reported and goes only with
+it.
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ class RouteKind(Kind):
                     and ours(ctx, connection)
                 ):
                     ctx.warnings.append(
-                        f"{table.label}: the route to {route.destination} leads through {ctx.refer(route.target)} but is not declared; left, it goes with the peering"
+                        f"{table.label}: the route to {route.destination} leads through {ctx.refer(route.target)} but is not declared; "
+                        "left, it goes with the peering"
                     )
                 yield Found(
                     full,

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Security group rules, raw and derived from ``allow``. A rule is known by what it says; ours carry our tag, and AWS sees many in one call."""
+"""Security group rules, raw and derived from ``allow``.
+
+A rule is known by what it says; ours carry our tag, and AWS sees many in one call.
+"""
 
 from __future__ import annotations
 

@@ -229,7 +229,8 @@ def _associate6(call: Call, vpc: Any) -> dict[str, Any]:
             if item.get("ipv6_pool") == "Amazon" and item.get("ipv6_cidr_block_network_border_group") == border:
                 raise _limit(vpc, 1)
     wanted = _block6(call)
-    assert wanted is not None  # the caller asked for one
+    if wanted is None:
+        raise ValueError("asked for no IPv6 block")  # the caller makes sure that one is asked for
     block, pool = wanted
     network = IPv6Network(block)
     if any(network.overlaps(item) for item in present):

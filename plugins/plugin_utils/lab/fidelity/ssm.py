@@ -174,7 +174,8 @@ def send(call: Call) -> dict[str, Any]:
         int(params.get("TimeoutSeconds") or 3600),
     )
     for instance in chosen:
-        assert executor is not None  # only an executor makes a node online
+        if executor is None:
+            raise ValueError("a node is online without an executor")  # only an executor makes a node online
         folder = str((parameters.get("workingDirectory") or [""])[0])
         command.outcomes[instance] = executor.run(call.account, call.region, instance, parameters["commands"], folder, float(lasts))
     _commands(call)[command.id] = command

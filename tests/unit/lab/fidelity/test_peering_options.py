@@ -18,7 +18,8 @@ def _dns(*vpcs: Vpc) -> None:
 
 def _options(vpc: Vpc, key: str) -> tuple[bool, bool]:
     view = seen(vpc, key)
-    return tuple(view[side]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] for side in ("RequesterVpcInfo", "AccepterVpcInfo"))  # type: ignore[return-value]
+    first, second = (view[side]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] for side in ("RequesterVpcInfo", "AccepterVpcInfo"))
+    return first, second
 
 
 def test_both_sides_in_one_call_inside_one_account_and_region(lab: Any) -> None:

@@ -140,7 +140,8 @@ def test_tags_go_with_their_resource(vpc: Vpc, lab: Any) -> None:
     other = make_vpc(lab, "10.9.0.0/16")
     group = client.create_security_group(GroupName="g", Description="g", VpcId=vpc.id)["GroupId"]
     rules = client.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
-    default = client.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "group-name", "Values": ["default"]}])
+    own = [{"Name": "vpc-id", "Values": [vpc.id]}]
+    default = client.describe_security_groups(Filters=[*own, {"Name": "group-name", "Values": ["default"]}])
     acls = client.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}])["NetworkAcls"]
     image = "ami-0123456789abcdef0"
     instance = client.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)["Instances"][0]["InstanceId"]
@@ -156,7 +157,8 @@ def test_tags_go_with_their_resource(vpc: Vpc, lab: Any) -> None:
     acl = client.create_network_acl(VpcId=vpc.id)["NetworkAcl"]["NetworkAclId"]
     pcx = join(vpc, other)
     gone = [vpc.id, subnet, group, *(rule["SecurityGroupRuleId"] for rule in rules), default["SecurityGroups"][0]["GroupId"]]
-    gone += [*(item["NetworkAclId"] for item in acls), instance, *(item["NetworkInterfaceId"] for item in interfaces), address, table, gateway]
+    gone += [item["NetworkAclId"] for item in acls] + [item["NetworkInterfaceId"] for item in interfaces]
+    gone += [instance, address, table, gateway]
     gone += [six, key, nat, names, endpoint, acl, pcx, vpc.table()]
     for start in range(0, len(gone), 10):
         client.create_tags(Resources=[other.id, *gone[start : start + 10]], Tags=TAGS)

@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import endpoint as endpoint_module
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import Call
+
 from .vpc_helpers import AWAY, B, Vpc, make_vpc, refused
 
 _MODEL: Any = botocore.session.get_session().get_service_model("ec2")
@@ -129,7 +130,8 @@ def test_a_lost_answer_makes_one_table(vpc: Vpc, lab: Any) -> None:
     client = lab.client("ec2", retries={"total_max_attempts": 4})
     lab.control.config(faults=[{"kind": "reset_after", "actions": "ec2:CreateRouteTable", "times": 2}])
     made = client.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
-    tables = client.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "association.main", "Values": ["false"]}])
+    own = {"Name": "vpc-id", "Values": [vpc.id]}
+    tables = client.describe_route_tables(Filters=[own, {"Name": "association.main", "Values": ["false"]}])
     everything = client.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}])["RouteTables"]
     assert tables["RouteTables"] == []
     assert [table["RouteTableId"] for table in everything if not table["Associations"]] == [made]
