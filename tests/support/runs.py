@@ -43,7 +43,10 @@ class Kill:
 
 @dataclass(frozen=True)
 class Run:
-    """``calls``: actions in the order in which they were sent, by this run alone. ``rest``: what a plan made afterwards would still do."""
+    """``calls``: actions in the order in which they were sent, by this run alone. ``rest``: what a plan made afterwards would still do.
+
+    ``seconds``: of converging alone.
+    """
 
     killed: bool
     error: str = ""
@@ -52,6 +55,7 @@ class Run:
     rest: tuple[str, ...] = ()
     state: Canonical = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -124,17 +128,19 @@ class Runner:
         estate.sessions = self._sessions
         estate.client = Client(self._sessions, Pacer(factor=haste**2), sleep=lambda seconds: time.sleep(seconds / haste))
         estate.watcher = Watcher(estate.client)
+        start = time.monotonic()
         try:
             result = estate.converge(Options())
         except CloudnetError as error:
             return {"killed": False, "error": f"{type(error).__name__}: {error}", "calls": sent}
-        calls = list(sent)
+        seconds, calls = time.monotonic() - start, list(sent)
         network = build(observe_all(estate.client, [(self._account, REGION)]))
         rest = estate.plan(network, Options())
         return {
             "killed": False,
             "counts": result.plan.counts,
             "calls": calls,
+            "seconds": seconds,
             "rest": [f"{action.op} {action.name}: {action.why}" for action in rest],
             "state": canonical(network),
             "warnings": list(result.warnings),

@@ -25,18 +25,21 @@ def make_vpcs(ec2: Any, count: int) -> list[str]:
 
 def hub(ids: Sequence[str], *, by_tag: bool = False) -> Topology:
     """The first VPC as hub, the others as spokes: per spoke a peering, its acceptance, two routes and two rules."""
+    return load(hub_document(ids, by_tag=by_tag))
+
+
+def hub_document(ids: Sequence[str], *, by_tag: bool = False) -> dict[str, Any]:
+    """The hub as a topology document."""
     names = _names(ids)
     spokes = names[1:]
-    return load(
-        {
-            **_document("hub", ids, by_tag),
-            "peerings": [{"hub": names[0], "spokes": spokes, "routes": {name: ["main"] for name in names}}],
-            "allow": [
-                {"from": [f"{name}.default" for name in spokes], "to": f"{names[0]}.default", "tcp": 443},
-                {"from": f"{names[0]}.default", "to": [f"{name}.default" for name in spokes], "tcp": 22},
-            ],
-        }
-    )
+    return {
+        **_document("hub", ids, by_tag),
+        "peerings": [{"hub": names[0], "spokes": spokes, "routes": {name: ["main"] for name in names}}],
+        "allow": [
+            {"from": [f"{name}.default" for name in spokes], "to": f"{names[0]}.default", "tcp": 443},
+            {"from": f"{names[0]}.default", "to": [f"{name}.default" for name in spokes], "tcp": 22},
+        ],
+    }
 
 
 def mesh(ids: Sequence[str], *, rules: bool = True) -> Topology:
