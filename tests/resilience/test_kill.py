@@ -67,7 +67,7 @@ def test_own_vpcs_killed_after_writes(lab: LabProcess) -> None:
     """
     runner = Runner(lab, everything())
     expected = undisturbed(lab, runner, 0, workers=1)
-    calls = [""] + list(expected.calls)
+    calls = ["", *expected.calls]
     writes = {number for number, call in enumerate(calls) if call and not call.startswith(READS)}
     firsts = {calls.index(calls[number]) for number in writes}
     lasts = {max(other for other in writes if calls[other] == calls[number]) for number in writes}
@@ -85,6 +85,6 @@ def test_killed_while_many_calls_are_under_way(lab: LabProcess, scenario: str) -
     expected = undisturbed(lab, runner, vpcs, workers=None)
     chance = random.Random(scenario)
     writing = [number + 1 for number, call in enumerate(expected.calls) if not call.startswith(READS)]
-    kills = [Kill(chance.randint(min(writing), max(writing)), chance.random() < 0.5) for _ in range(8)]
+    kills = [Kill(chance.randint(min(writing), max(writing)), chance.random() < 0.5) for _turn in range(8)]
     wrong = [killed_then_finished(lab, runner, vpcs, kill, expected, None) for kill in kills]
     assert not any(wrong), "\n".join(filter(None, wrong))
