@@ -4,7 +4,7 @@
 
 Codes and messages are those of AWS: EC2's from "Error codes for the Amazon EC2 API"
 (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-error-codes.html), the others' from each service's "Common errors".
-Signatures are not verified: the lab listens on the loopback interface only, and its key ids are not secrets.
+Signatures are verified (signatures.py), so that a wrong secret is found on the lab as it would be on AWS.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from .calls import Refusal
+from .signatures import verify
 from .wire import Arrival
 
 
@@ -58,7 +59,7 @@ class Credentials:
         return credential
 
     def authenticate(self, arrival: Arrival, protocol: str, now: datetime) -> Credential:
-        """The caller's credential. Raises Refusal as AWS does: unsigned, unknown key, wrong token, expired."""
+        """The caller's credential. Raises Refusal as AWS does: unsigned, unknown key, wrong token, expired, wrong secret."""
         if not arrival.signed:
             raise Refusal(*_missing(protocol))
         credential = self.find(arrival.access_key)
@@ -66,6 +67,8 @@ class Credentials:
             raise Refusal(*unknown_key(arrival.service, protocol))
         if credential.expires is not None and credential.expires <= now:
             raise expired(arrival.service, protocol)
+        if not verify(arrival, credential.secret):
+            raise wrong_secret(protocol)
         return credential
 
 
@@ -82,6 +85,18 @@ def unknown_key(service: str, protocol: str) -> tuple[str, str, int]:
     if protocol in ("json", "rest-json"):
         return "UnrecognizedClientException", "The security token included in the request is invalid.", 400 if protocol == "json" else 403
     return "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+
+
+def wrong_secret(protocol: str) -> Refusal:
+    """A signature that the key's secret does not make; EC2 tells no more than of an unknown key."""
+    if protocol == "ec2":
+        return Refusal(*unknown_key("ec2", protocol))
+    code = "InvalidSignatureException" if protocol in ("json", "rest-json") else "SignatureDoesNotMatch"
+    text = (
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing "
+        "method. Consult the service documentation for details."
+    )
+    return Refusal(code, text, 400 if protocol == "json" else 403)
 
 
 def expired(service: str, protocol: str) -> Refusal:

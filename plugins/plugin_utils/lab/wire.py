@@ -125,9 +125,18 @@ def _route(arrival: Arrival) -> tuple[str, dict[str, Any]]:
     if not arrival.service or service_model(arrival.service) is None:
         return "", {}
     routing: Any = importlib.import_module("moto.core.routing")
-    request: Any = importlib.import_module("moto.core.request").Request.from_values(
-        method=arrival.method, path=unquote(arrival.path), query_string=arrival.query, headers=dict(arrival.headers)
-    )
+    # Not by werkzeug's builder, which takes an encoded "?" of an object's key for the start of the query.
+    environ = {
+        "REQUEST_METHOD": arrival.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(arrival.path, "latin-1"),
+        "QUERY_STRING": arrival.query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        **{"HTTP_" + name.upper().replace("-", "_"): value for name, value in arrival.headers.items()},
+    }
+    request: Any = importlib.import_module("moto.core.request").Request(environ)
     try:
         operation, params = routing.get_service_router(arrival.service).match(request)
     except (routing.NotFound, NotImplementedError, ValueError, KeyError):

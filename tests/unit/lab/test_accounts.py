@@ -56,7 +56,8 @@ def test_an_unsigned_call_is_refused(lab: RunningLab, service: str, method: str)
 
 
 def test_the_account_is_the_keys_and_no_header_changes_that(lab: RunningLab) -> None:
-    client = lab.client_of("ec2", access_key=lab.lab.accounts.by_id["222222222222"].access_key, secret="any")
+    owner = lab.lab.accounts.by_id["222222222222"]
+    client = lab.client_of("ec2", owner.access_key, owner.secret)
     client.meta.events.register("before-sign.ec2", lambda request, **_: request.headers.add_header("x-moto-account-id", "111111111111"))
     assert client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["OwnerId"] == "222222222222"
 

@@ -94,15 +94,22 @@ def test_a_dry_run_of_what_the_emulator_lacks_is_no_success(ec2: Any) -> None:
     assert refusal(ec2.describe_fpga_images, DryRun=True)[0] == "UnsupportedOperation"
 
 
+def signed(lab: RunningLab, body: str, service: str, headers: dict[str, str]) -> dict[str, str]:
+    """The headers, with the first account's signature of a request to /."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    owner = next(iter(lab.lab.accounts.by_id.values()))
+    request = AWSRequest("POST", f"{lab.url}/", {"Content-Type": headers["Content-Type"]}, body)
+    SigV4Auth(Credentials(owner.access_key, owner.secret), service, "us-east-1").add_auth(request)
+    return {**headers, **dict(request.headers.items())}
+
+
 def raw(lab: RunningLab, body: str, service: str = "ec2", **headers: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", lab.lab_port, timeout=10)
-    key = next(iter(lab.lab.accounts.by_id.values())).access_key
-    given = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0",
-        **headers,
-    }
-    connection.request("POST", "/", body, given)
+    given = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    connection.request("POST", "/", body, signed(lab, body, service, given))
     answer = connection.getresponse()
     try:
         return answer.status, answer.read()
@@ -301,12 +308,8 @@ def test_a_connection_is_kept_and_ends_when_the_client_says_so(lab: RunningLab) 
 def test_a_chunked_body_is_read(lab: RunningLab) -> None:
     body = "Action=GetCallerIdentity&Version=2011-06-15"
     connection = http.client.HTTPConnection("127.0.0.1", lab.lab_port, timeout=10)
-    key = next(iter(lab.lab.accounts.by_id.values())).access_key
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
-        "Transfer-Encoding": "chunked",
-    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked"}
+    headers = signed(lab, body, "sts", headers)
     connection.request("POST", "/", iter([body[:7].encode(), body[7:].encode()]), headers, encode_chunked=True)
     answer = connection.getresponse()
     assert answer.status == 200
