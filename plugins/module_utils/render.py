@@ -84,7 +84,8 @@ def short(name: str) -> str:
             tail = tail.removesuffix(origin) if colon else tail
         name = ".".join(part for part in (parts[1], tail) if part)
     elif parts[0] in ("peerings", "prefix_lists") and len(parts) > 1:
-        name = ".".join(parts[1:]).removesuffix(".acceptance").removesuffix(".dns")
+        # An acceptance and options are called after their connection, options also after the side.
+        name = ".".join(parts[1:]).removesuffix(".acceptance").partition(".dns")[0]
     if colon:
         words, origin, end = rest.rpartition(" from " if " from " in rest else " to ")
         rest = f"{words}{origin}{short(end)}"

@@ -51,6 +51,7 @@ def test_golden(name: str) -> None:
         ("vpcs.dev.internet_gateway", "dev.internet_gateway"),
         ("peerings.dev:ops", "dev:ops"),
         ("peerings.dev:ops.acceptance", "dev:ops"),
+        ("peerings.dev:ops.dns.dev", "dev:ops"),
         ("rtb-0123.routes.10.1.0.0/16", "rtb-0123.routes.10.1.0.0/16"),
     ],
 )
