@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold for any topology: an applied plan leaves nothing to do, a simulated plan is what applying gives, a teardown leaves nothing.
+"""What must hold for any topology: an applied plan leaves nothing, a simulated plan is what applying gives, a teardown leaves nothing.
 
 Each example runs on the lab, beside foreign things that must stay as they are.
 """
@@ -8,9 +8,7 @@ Each example runs on the lab, beside foreign things that must stay as they are.
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +22,8 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate,
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.canonical import canonical, difference
 from support.topologies import REGIONS, topologies
-
 
 ACCOUNTS = {"": "111111111111", "one": "111111111111", "two": "222222222222"}
 PLACES = [(account, region) for account in ("111111111111", "222222222222") for region in REGIONS]
