@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parent / "data"
 LAB = "playbooks-test"
@@ -177,6 +179,7 @@ def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
 
 
 def test_aws_is_not_the_lab(runs: Runs) -> None:
+    runs.play("lab")
     lab = {
         "AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:9",
         "AWS_CONFIG_FILE": str(runs.config),
