@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .record import Record, boot_id, forget, load, process_start, save, socket_folder, write_private
+from .startup import uncollected
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +34,8 @@ def main(arguments: list[str]) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         options = json.loads((folder / "options.json").read_text(encoding="utf-8"))
-        serve = _prepare(folder, options)
+        with uncollected():
+            serve = _prepare(folder, options)
     except (OSError, ValueError, RuntimeError) as error:
         _say(pipe, str(error))
         return 1

@@ -7,8 +7,7 @@ What is changed at run time, and why:
 * ``method_names_from_class`` walks every method of a response class for each request, and an access key is looked for in
   every account: the first is cached, the second is answered by a header. Together they are most of moto's time for a call.
 * Every object ever made stays in its class's ``instances_tracked``; only moto's own dashboard reads it. It is emptied as it grows.
-* EC2's list of Regions reads botocore's endpoints three times over, with a new session each: it gets one session, which takes half a
-  second off the lab's start.
+* Its start is shortened: see startup.py.
 * The EC2 backend makes a default VPC, and calls the first subnet of each zone a default one: see ``_lab_backend``.
 """
 
@@ -23,25 +22,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from .calls import Refusal
+from .startup import import_emulator, replace
 from .wire import Arrival, Reply
-
-
-def _replace(module: Any, name: str, value: Any) -> None:
-    """Put something of ours in the emulator's place for it; an emulator without that place is another than the one pinned."""
-    if not hasattr(module, name):
-        raise RuntimeError(f"{module.__name__} has no {name}: the embedded lab is made for moto 5.2.5")
-    setattr(module, name, value)
-
-
-def _import_regions() -> None:
-    boto: Any = sys.modules["boto3"]
-    session_class = boto.Session
-    _replace(boto, "Session", lru_cache(maxsize=1)(session_class))
-    try:
-        importlib.import_module("moto.ec2.models.availability_zones_and_regions")
-    finally:
-        boto.Session = session_class
-
 
 try:
     from botocore.model import OperationNotFoundError
@@ -51,7 +33,7 @@ try:
     from moto.core.request import Request
     from werkzeug.exceptions import HTTPException
 
-    _import_regions()
+    import_emulator()
     MOTO_ERROR: ImportError | None = None
 except ImportError as _error:
     MOTO_ERROR = _error
@@ -106,7 +88,7 @@ class Emulator:
         self._apps_lock = threading.Lock()
         self._asked = 0
         self._methods = lru_cache(maxsize=None)(importlib.import_module("moto.core.utils").method_names_from_class)
-        _replace(importlib.import_module("moto.core.responses"), "method_names_from_class", self._methods)
+        replace(importlib.import_module("moto.core.responses"), "method_names_from_class", self._methods)
         from moto.ec2.models import ec2_backends
 
         ec2_backends.backend = _lab_backend(default_vpc)
@@ -135,9 +117,9 @@ class Emulator:
                     per_account.reset()
             dictionary.clear()
         dictionaries._instances.clear()
-        from moto.s3.models import s3_backends
-
-        s3_backends.bucket_accounts.clear()
+        s3 = sys.modules.get("moto.s3.models")  # not there before S3 is first asked
+        if s3 is not None:
+            s3.s3_backends.bucket_accounts.clear()
         self._forget_tracked(0)
 
     def ask(self, arrival: Arrival) -> Reply:

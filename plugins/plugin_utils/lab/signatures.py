@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Signature Version 4: whether a request was signed with the secret that belongs to its access key.
 
-Written after https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Header and presigned query are
-verified, for every service. Three things are not: how old the request is (the lab's clock may have been set forward, its clients' not), the chunks of an
-``aws-chunked`` body (its first signature is, which covers everything else), and a body that S3 was told not to expect a hash of.
+Written after https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Header and presigned query
+are verified, for every service. Not verified are: how old a request is (the lab's clock may have been set forward, its clients' not);
+the chunks of an ``aws-chunked`` body (its first signature is, which covers everything else); a body for which S3 takes no hash.
 """
 
 from __future__ import annotations

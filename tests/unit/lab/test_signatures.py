@@ -67,7 +67,9 @@ def test_a_request_that_was_changed_on_the_way(lab: RunningLab) -> None:
     client = lab.client_of("ec2", *(lambda owner: (owner.access_key, owner.secret))(lab.lab.accounts.by_id["111111111111"]))
 
     def change(request: Any, **_more: Any) -> None:
-        request.body = request.body.replace(b"10.0.0.0", b"10.9.0.0") if isinstance(request.body, bytes) else request.body.replace("10.0", "10.9")
+        request.body = (
+            request.body.replace(b"10.0.0.0", b"10.9.0.0") if isinstance(request.body, bytes) else request.body.replace("10.0", "10.9")
+        )
 
     client.meta.events.register("before-send.ec2.CreateVpc", change)
     assert code(client.create_vpc, CidrBlock="10.0.0.0/16") == ("AuthFailure", 401)
@@ -106,7 +108,12 @@ def _arrive(request: AWSRequest) -> Arrival:
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
 
 
-@given(st.sampled_from(["GET", "POST", "PUT"]), st.dictionaries(_TEXT.filter(bool), _TEXT, max_size=4), st.lists(_TEXT, max_size=4), st.binary())
+@given(
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.dictionaries(_TEXT.filter(bool), _TEXT, max_size=4),
+    st.lists(_TEXT, max_size=4),
+    st.binary(),
+)
 def test_what_botocore_signs_is_accepted_and_with_another_secret_is_not(
     method: str, query: dict[str, str], path: list[str], body: bytes
 ) -> None:
