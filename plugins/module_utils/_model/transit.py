@@ -74,4 +74,9 @@ def _enabled(item: Item) -> bool | None:
 
 
 def _common(item: Item, key: str, account: str, region: str) -> dict[str, Any]:
-    return {"id": item[key], "account": account, "region": region, "tags": {tag["Key"]: tag.get("Value") or "" for tag in item.get("Tags") or ()}}
+    return {
+        "id": item[key],
+        "account": account,
+        "region": region,
+        "tags": {tag["Key"]: tag.get("Value") or "" for tag in item.get("Tags") or ()},
+    }
