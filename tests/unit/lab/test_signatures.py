@@ -64,7 +64,8 @@ def test_a_wrong_secret_of_temporary_credentials_and_of_a_user(lab: RunningLab) 
 
 
 def test_a_request_that_was_changed_on_the_way(lab: RunningLab) -> None:
-    client = lab.client_of("ec2", *(lambda owner: (owner.access_key, owner.secret))(lab.lab.accounts.by_id["111111111111"]))
+    owner = lab.lab.accounts.by_id["111111111111"]
+    client = lab.client_of("ec2", owner.access_key, owner.secret)
 
     def change(request: Any, **_more: Any) -> None:
         request.body = (
@@ -159,9 +160,9 @@ def test_it_costs_little_beside_the_request(lab: RunningLab) -> None:
 
     def best(function: Any, rounds: int) -> float:
         times = []
-        for _ in range(5):
+        for _turn in range(5):
             begin = time.perf_counter()
-            for _ in range(rounds):
+            for _turn in range(rounds):
                 function()
             times.append((time.perf_counter() - begin) / rounds)
         return min(times)

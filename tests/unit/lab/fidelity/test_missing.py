@@ -60,3 +60,23 @@ def test_quotas_are_those_that_hold(lab: Any) -> None:
     for service, code in (("vpc", "L-00000000"), ("s3", "L-DC2B2D3D")):
         with refused("NoSuchResourceException"):
             client.get_service_quota(ServiceCode=service, QuotaCode=code)
+
+
+@pytest.mark.parametrize(
+    ("action", "params"),
+    [
+        ("associate_security_group_vpc", {"GroupId": "sg-0123456789abcdef0", "VpcId": "vpc-0123456789abcdef0"}),
+        ("create_network_insights_path", {"Source": "i-0123456789abcdef0", "Protocol": "tcp", "ClientToken": "x"}),
+        ("create_instance_connect_endpoint", {"SubnetId": "subnet-0123456789abcdef0"}),
+        ("modify_vpc_block_public_access_options", {"InternetGatewayBlockMode": "block-ingress"}),
+    ],
+)
+def test_a_dry_run_of_what_is_refused_is_refused(lab: Any, action: str, params: dict[str, Any]) -> None:
+    with refused("UnsupportedOperation"):
+        getattr(lab.client("ec2"), action)(**params, DryRun=True)
+
+
+@pytest.mark.parametrize("action", ["enable_vgw_route_propagation", "disable_vgw_route_propagation"])
+def test_route_propagation_is_not_there(lab: Any, action: str) -> None:
+    with refused("UnsupportedOperation"):
+        getattr(lab.client("ec2"), action)(GatewayId="vgw-0123456789abcdef0", RouteTableId="rtb-0123456789abcdef0")
