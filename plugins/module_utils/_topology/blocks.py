@@ -24,7 +24,7 @@ UNROUTABLE = tuple(ip_network(text) for text in ("169.254.168.0/22", "fd00:ec2::
 
 
 @lru_cache(maxsize=8192)
-def parse(text: str) -> Block | str:
+def parse(text: str) -> IPv4Network | IPv6Network | str:
     """The block, or what is wrong with the text."""
     try:
         return ip_network(text)

@@ -50,7 +50,7 @@ def _canonical_query(query: str) -> str:
         return ""
     pairs = []
     for part in query.split("&"):
-        name, _, value = part.partition("=")
+        name, _mark, value = part.partition("=")
         if part and name != "X-Amz-Signature":
             pairs.append((quote(unquote_plus(name), safe="-_.~"), quote(unquote_plus(value), safe="-_.~")))
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))

@@ -46,7 +46,7 @@ def test_a_client_is_made_once_for_any_number_of_threads() -> None:
     sessions.identities(Answers({"": "111111111111"}))
     barrier = threading.Barrier(8)
 
-    def ask(_: int) -> int:
+    def ask(_turn: int) -> int:
         barrier.wait()
         return id(sessions.client("111111111111", "ec2", "us-east-1"))
 

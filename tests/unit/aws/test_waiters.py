@@ -32,7 +32,7 @@ class Scripted(FakeApi):
         self.turns = list(answers)
         super().__init__({"ec2:DescribeVpcPeeringConnections": self.turn, "ec2:DescribeNatGateways": self.turn})
 
-    def turn(self, _: dict[str, Any]) -> Any:
+    def turn(self, _params: dict[str, Any]) -> Any:
         return self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
 
 
