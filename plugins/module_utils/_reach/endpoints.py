@@ -1,0 +1,231 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ends of a question: what a notation means, and what the network knows of it.
+
+Notations: ``i-…``, ``eni-…``, ``vpce-…``, an address (``10.0.1.5``; ``10.0.1.5@vpc-…`` where several VPCs have it), ``internet``, and
+``subnet-…+sg-…,sg-…`` for something that is not launched yet. Ids that a plan made (``planned:…``) stand in the place of AWS's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .._model.network import Endpoint, Interface, NatGateway, Subnet
+from ..errors import CloudnetError
+from .blocks import candidates, plainest, private
+from .index import Index
+
+
+@dataclass(frozen=True)
+class End:
+    """One end, resolved. ``kind``: host (in a VPC), internet, service (a gateway endpoint) or outside (an address nobody here has).
+
+    ``ipv4``, ``ipv6``: its private addresses, empty where it has none. ``public``: its public IPv4 address. ``groups`` is None when they
+    are not known. ``standin``: the address stands for one that is not given out yet. ``state``: of its instance, when that is not running.
+    """
+
+    kind: str
+    text: str
+    vpc: str = ""
+    subnet: str = ""
+    interface: str = ""
+    instance: str = ""
+    ipv4: str = ""
+    ipv6: str = ""
+    public: str = ""
+    groups: tuple[str, ...] | None = None
+    standin: bool = False
+    state: str = ""
+    endpoint: str = ""
+    by_public: bool = False
+
+    def address(self, family: int) -> str:
+        """The address that it has in its own network."""
+        return self.ipv4 if family == 4 else self.ipv6
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Those that it has an address of."""
+        return tuple(family for family in (4, 6) if self.address(family))
+
+
+def resolve(index: Index, text: str, near: End | None = None) -> End:
+    """What a notation means. ``near``: the other end, which tells VPCs with equal blocks apart.
+
+    Raises CloudnetError, one line, for what is not there, not a notation, or could be several things.
+    """
+    asked = text.strip()
+    network = index.network
+    if asked == "internet":
+        return End("internet", asked, ipv4=index.some_public[4], ipv6=index.some_public[6], groups=())
+    if "+" in asked or asked in network.subnets:
+        return _launchable(index, asked)
+    if asked in network.instances or asked.startswith("i-"):
+        return _instance(index, asked)
+    if asked in network.interfaces:
+        return of_interface(index, network.interfaces[asked], asked)
+    if asked in network.endpoints:
+        return _endpoint(index, network.endpoints[asked], near)
+    if asked.startswith(("eni-", "vpce-", "subnet-")):
+        raise CloudnetError(f"{asked} is not in what was observed: is it of another account or Region, or gone?")
+    address, _, vpc = asked.partition("@")
+    try:
+        found = str(ipaddress.ip_address(address))
+    except ValueError:
+        raise CloudnetError(
+            f"'{asked}' is no end of a path: write i-…, eni-…, vpce-…, an address, internet, or subnet-…+sg-…,sg-…"
+        ) from None
+    if vpc and vpc not in index.all_vpcs:
+        raise CloudnetError(f"{asked}: {vpc} is not in what was observed")
+    return _address(index, asked, found, vpc, near)
+
+
+def of_interface(index: Index, interface: Interface, text: str, address: str = "") -> End:
+    """An ENI. ``address``: the one of its addresses that is meant, else its first ones."""
+    ipv4 = address if address and ":" not in address else next(iter(interface.private_ips), "")
+    ipv6 = address if ":" in address else next(iter(interface.ipv6s), "")
+    instance = index.network.instances.get(interface.instance)
+    return End(
+        "host",
+        text,
+        vpc=interface.vpc,
+        subnet=interface.subnet,
+        interface=interface.id,
+        instance=interface.instance,
+        ipv4="" if ":" in address else ipv4,
+        ipv6="" if address and ":" not in address else ipv6,
+        public=interface.public_ips.get(ipv4, ""),
+        # A NAT gateway's ENI has no group of its own. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+        groups=interface.groups,
+        state=instance.state if instance and instance.state not in ("", "running", "pending") else "",
+    )
+
+
+def launchable(index: Index, subnet: Subnet, groups: Sequence[str], text: str = "", address: str = "") -> End:
+    """Something that could be launched in a subnet with groups; ``address`` where it is decided already."""
+    known = index.named_blocks
+    ipv4 = address or (plainest(known, candidates(subnet.cidr)) if subnet.cidr else "")
+    return End(
+        "host",
+        text or f"{subnet.id}+{','.join(groups)}",
+        vpc=subnet.vpc,
+        subnet=subnet.id,
+        ipv4=ipv4,
+        ipv6=plainest(known, candidates(subnet.ipv6_cidr)) if subnet.ipv6_cidr else "",
+        public=index.some_public[4] if subnet.map_public_ip else "",
+        groups=tuple(groups),
+        standin=not address,
+    )
+
+
+def _launchable(index: Index, text: str) -> End:
+    subnet, _, names = text.partition("+")
+    found = index.network.subnets.get(subnet)
+    if found is None:
+        raise CloudnetError(f"{text}: subnet {subnet} is not in what was observed")
+    groups = [name.strip() for name in names.split(",") if name.strip()]
+    if not groups:
+        raise CloudnetError(f"{text} needs its security groups: {subnet}+sg-…")
+    for group in groups:
+        there = index.network.security_groups.get(group)
+        if there is None:
+            raise CloudnetError(f"{text}: security group {group} is not in what was observed")
+        if found.vpc not in (there.vpc, *there.associated_vpcs):
+            raise CloudnetError(f"{text}: {group} is a group of {there.vpc}, and {subnet} is in {found.vpc}")
+    return launchable(index, found, groups, text)
+
+
+def _instance(index: Index, text: str) -> End:
+    instance = index.network.instances.get(text)
+    if instance is None:
+        raise CloudnetError(f"{text} is not in what was observed: is it of another account or Region, or gone?")
+    first = [index.network.interfaces[id_] for id_ in instance.interfaces if id_ in index.network.interfaces]
+    attached = first or [item for item in index.network.interfaces.values() if item.instance == text]
+    # The primary interface has the instance's own address.
+    chosen = next((item for item in attached if instance.private_ip in item.private_ips), attached[0] if attached else None)
+    state = instance.state if instance.state not in ("", "running", "pending") else ""
+    if chosen is None:
+        if not instance.subnet:
+            return End("host", text, vpc=instance.vpc, instance=text, state=state or "without a network interface")
+        return End("host", text, instance.vpc, instance.subnet, "", text, instance.private_ip, public=instance.public_ip, state=state)
+    return replace(of_interface(index, chosen, text), state=state)
+
+
+def _endpoint(index: Index, endpoint: Endpoint, near: End | None) -> End:
+    network = index.network
+    if endpoint.type == "Gateway":
+        names = {item.list_name: item for item in network.prefix_lists.values() if item.region == endpoint.region}
+        known = names.get(endpoint.service)
+        blocks = [cidr for cidr in (known.entries or () if known else ()) if ":" not in cidr]
+        address = plainest(index.named_blocks, candidates(blocks[0])) if blocks else ""
+        return End("service", endpoint.id, vpc=endpoint.vpc, ipv4=address or index.some_public[4], groups=(), endpoint=endpoint.id)
+    zone = network.subnets[near.subnet].zone if near and near.subnet in network.subnets else ""
+    state = endpoint.state if endpoint.state not in ("available", "pending") else ""
+
+    def distance(subnet: str) -> tuple[bool, str]:
+        there = network.subnets.get(subnet)
+        return (there is None or there.zone != zone, subnet)
+
+    interfaces = sorted(
+        (network.interfaces[id_] for id_ in endpoint.interfaces if id_ in network.interfaces), key=lambda item: distance(item.subnet)
+    )
+    if interfaces:
+        return replace(of_interface(index, interfaces[0], endpoint.id), endpoint=endpoint.id, state=state)
+    subnets = sorted((id_ for id_ in endpoint.subnets if id_ in network.subnets), key=distance)
+    if not subnets:
+        raise CloudnetError(f"{endpoint.id}: neither its interfaces nor its subnets are in what was observed")
+    return replace(launchable(index, network.subnets[subnets[0]], endpoint.groups, endpoint.id), endpoint=endpoint.id, state=state)
+
+
+def _address(index: Index, text: str, address: str, vpc: str, near: End | None) -> End:
+    if not vpc and (owner := _by_public(index, text, address)) is not None:
+        return owner
+    ipv4, ipv6 = ("", address) if ":" in address else (address, "")
+    vpcs = [vpc] if vpc else [item for item in index.all_vpcs if index.vpc_holds(item, address)]
+    chosen = _nearest(index, text, address, vpcs, near) if len(vpcs) > 1 else (vpcs[0] if vpcs else "")
+    if not chosen:
+        if private(address):
+            return End("outside", text, ipv4=ipv4, ipv6=ipv6, groups=None)
+        return End("internet", text, ipv4=ipv4, ipv6=ipv6, groups=())
+    here = [index.network.interfaces[id_] for id_ in index.by_private.get(address, ()) if index.network.interfaces[id_].vpc == chosen]
+    if here:
+        return of_interface(index, here[0], text, address)
+    subnet = index.subnet_at(chosen, address)
+    return End("host", text, vpc=chosen, subnet=subnet.id if subnet else "", ipv4=ipv4, ipv6=ipv6, groups=None)
+
+
+def _by_public(index: Index, text: str, address: str) -> End | None:
+    """The ENI behind a public address, asked for by that address: then the packet must come through the internet gateway."""
+    found = index.by_public.get(address)
+    if found is None:
+        return None
+    return replace(of_interface(index, index.network.interfaces[found[0]], text, found[1]), public=address, by_public=True)
+
+
+def _nearest(index: Index, text: str, address: str, vpcs: list[str], near: End | None) -> str:
+    """Of VPCs with the same block: the other end's own, that which it is sent to, the only one with such an ENI, the only peer."""
+    from .routing import peer_of_route
+
+    if near is not None and near.vpc:
+        if near.vpc in vpcs:
+            return near.vpc
+        routed = peer_of_route(index, near.subnet, address)
+        if routed in vpcs:
+            return routed
+        peers = [vpc for vpc in vpcs if index.peering(near.vpc, vpc)]
+        if len(peers) == 1:
+            return peers[0]
+    used = {index.network.interfaces[id_].vpc for id_ in index.by_private.get(address, ())} & set(vpcs)
+    if len(used) == 1:
+        return used.pop()
+    raise CloudnetError(f"{text} could be in {' or '.join(sorted(vpcs))}: write {address}@vpc-…")
+
+
+def nat_address(index: Index, nat: NatGateway) -> str:
+    """A NAT gateway's private address; for one that is only planned, one that it could have."""
+    if nat.private_ips:
+        return nat.private_ips[0]
+    subnet = index.network.subnets.get(nat.subnet)
+    return plainest(index.named_blocks, candidates(subnet.cidr)) if subnet else ""

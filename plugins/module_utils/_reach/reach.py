@@ -1,0 +1,312 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``reach(network, source, destination, protocol, port) -> Verdict``: the question's path, the answer's path, and everything in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from .._model.network import Network
+from ..errors import CloudnetError
+from . import explain
+from .endpoints import End, resolve
+from .groups import ALL, NONE, SOME, Gate, Link, Peer, gate, rule_text
+from .index import Index
+from .names import private_name
+from .path import travel
+from .traffic import Traffic, traffic
+from .verdict import (
+    BOTH,
+    FORWARD,
+    REACHABLE,
+    RETURN,
+    Blocker,
+    Disposition,
+    Fix,
+    Hop,
+    Step,
+    Trace,
+    Unknown,
+    Verdict,
+    concluded,
+)
+from .walk import Walk
+
+_Note = TypeVar("_Note", Blocker, Unknown)
+#: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+_WITHOUT_GROUPS = ("nat_gateway", "transit_gateway", "gateway_load_balancer_endpoint")
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Both directions without the two ends' own gates: what depends on where the ends are, not on their groups.
+
+    ``link``: how the ends are joined; ``sent_to``: the address that the source sends to; ``seen_as``: the source's address on arrival.
+    """
+
+    forward: Walk
+    back: Walk | None
+    link: Link
+    sent_to: str
+    seen_as: str
+
+
+def reach(
+    network: Network,
+    source: str | End,
+    destination: str | End,
+    protocol: str | int = "tcp",
+    port: object = None,
+    *,
+    family: int = 0,
+) -> Verdict:
+    """Whether traffic gets from ``source`` to ``destination``, and its answer back.
+
+    Ends as in endpoints.py. ``protocol``: tcp, udp, icmp, -1 or a number; ``port``: as in traffic.traffic (None is all
+    ports, for ICMP a ping).
+    ``family``: 4 or 6; by default 4 where both ends have IPv4. A verdict is never a guess: what was not read makes it ``unknown``, and a
+    question of which only a part passes is ``unknown`` too. Raises CloudnetError for an end that is not there or not a notation.
+    """
+    index = Index.of(network)
+    there = destination if isinstance(destination, End) else None
+    here = source if isinstance(source, End) else resolve(index, source, there)
+    there = there or resolve(index, str(destination), here)
+    chosen = family or next((item for item in (4, 6) if item in here.families and item in there.families), 0)
+    asked = traffic(protocol, port, family=chosen or 4)
+    if family not in (0, 4, 6):
+        raise CloudnetError(f"family {family} is neither 4 nor 6")
+    if not chosen or chosen not in here.families or chosen not in there.families:
+        return _no_common_family(index, here, there, asked, family)
+    if here.vpc and (here.vpc, here.address(chosen)) == (there.vpc, there.address(chosen)) and not (here.standin or there.standin):
+        hops = (_ending(index, Step.SOURCE, here, chosen), _ending(index, Step.DESTINATION, there, chosen))
+        trace = Trace(Disposition.DELIVERED, hops)
+        return Verdict(REACHABLE, here.text, there.text, str(asked), chosen, trace, Trace(Disposition.DELIVERED, hops[::-1]), mtu=9001)
+    return conclude(index, here, there, asked, chosen, journey(index, here, there, asked, chosen))
+
+
+def journey(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Journey:
+    """Both ways, by routes and ACLs."""
+    src = source.address(family)
+    sent_to = destination.public if destination.by_public and family == 4 else destination.address(family)
+    if source.kind == "internet" and destination.public and family == 4:
+        sent_to = destination.public
+    forward = Walk(index, asked, source, destination, src, sent_to)
+    travel(forward)
+    answer = asked.reply()
+    back = None
+    if answer is not None:
+        start = _answering(destination, forward, family)
+        back = Walk(index, answer, destination, source, start, forward.src, RETURN, forward)
+        travel(back)
+    return Journey(forward, back, forward.link, sent_to, forward.src)
+
+
+def _answering(destination: End, forward: Walk, family: int) -> str:
+    return forward.dst if destination.kind != "host" else destination.address(family)
+
+
+def conclude(index: Index, source: End, destination: End, asked: Traffic, family: int, way: Journey) -> Verdict:
+    """The ends' own gates, and the verdict."""
+    forward, back = way.forward, way.back
+    start = _Gate(index, source, destination, asked, family, way, egress=True)
+    finish = _Gate(index, source, destination, asked, family, way, egress=False)
+    blockers = merged([*start.blockers, *forward.blockers, *finish.blockers, *(back.blockers if back else ())])
+    unknowns = merged([*start.unknowns, *forward.unknowns, *finish.unknowns, *(back.unknowns if back else ())])
+    hops = (_ending(index, Step.SOURCE, source, family), *start.hops, *forward.hops, *finish.hops)
+    lost = bool(forward.hops) and forward.hops[-1].step is Step.END
+    arrived = () if lost else (_ending(index, Step.DESTINATION, destination, family, bool(forward.blockers)),)
+    verdict = concluded(blockers, unknowns)
+    dns, dns_why = private_name(index, source, destination)
+    return Verdict(
+        verdict,
+        source.text,
+        destination.text,
+        str(asked),
+        family,
+        Trace(_disposition(blockers, unknowns, FORWARD), (*hops, *arrived)),
+        _back_trace(index, source, destination, family, back, blockers, unknowns) if back else None,
+        blockers,
+        unknowns,
+        (min(forward.mtu, back.mtu) if back else forward.mtu) if verdict == REACHABLE else None,
+        dns,
+        dns_why,
+    )
+
+
+def value(index: Index, source: End, destination: End, asked: Traffic, family: int, way: Journey) -> str:
+    """The verdict's word alone, without its hops: what a matrix needs, a hundred thousand times."""
+    blockers = [*way.forward.blockers, *(way.back.blockers if way.back else ())]
+    if any(not blocker.unsure for blocker in blockers):
+        return concluded(tuple(blockers), ())
+    unsure = bool(blockers or way.forward.unknowns or (way.back and way.back.unknowns))
+    for egress in (True, False):
+        end = source if egress else destination
+        if end.state or (egress and end.endpoint):
+            return "blocked"
+        if end.kind != "host":
+            continue
+        if end.groups is None:
+            unsure = True
+        elif end.groups:
+            found = gate(index, end.groups, egress, asked, _peer(source, destination, way, egress))
+            if found.verdict == NONE:
+                if not (way.forward.unsure and not egress):
+                    return "blocked"
+                unsure = True
+            unsure = unsure or found.verdict != ALL
+    return "unknown" if unsure else REACHABLE
+
+
+def _peer(source: End, destination: End, way: Journey, egress: bool) -> Peer:
+    other = destination if egress else source
+    return Peer(way.sent_to if egress else way.seen_as, other.groups, other.vpc, way.link)
+
+
+class _Gate:
+    """One end's own gate: its state, its groups."""
+
+    def __init__(self, index: Index, source: End, destination: End, asked: Traffic, family: int, way: Journey, *, egress: bool) -> None:
+        self.index, self.source, self.destination = index, source, destination
+        self.asked, self.family, self.way, self.egress = asked, family, way, egress
+        self.end = source if egress else destination
+        self.hops: tuple[Hop, ...] = ()
+        self.blockers: list[Blocker] = []
+        self.unknowns: list[Unknown] = []
+        self.unsure = way.forward.unsure and not egress
+        self.name = explain.end_name(index, self.end)
+        self._state()
+        if self.end.kind == "host":
+            self._groups()
+
+    @property
+    def component(self) -> str:
+        """The interface, or what stands for it."""
+        return self.end.interface or self.end.instance or self.end.text
+
+    def _block(self, code: str, why: str, fix: Fix, rule: str = "", component: str = "") -> None:
+        self.blockers.append(Blocker(code, FORWARD, component or self.component, self.name, why, rule, fix, self.unsure))
+
+    def _state(self) -> None:
+        end = self.end
+        if end.state:
+            what = end.instance or end.endpoint or self.component
+            self._block("BAD_STATE", f"{what} is {end.state}", explain.other(f"bring {what} up"), component=what)
+        if self.egress and end.endpoint:
+            why = f"{end.endpoint} is a VPC endpoint: it answers, and asks nothing"
+            self._block("VPCE_INTRA_VPC_TRAFFIC", why, explain.other("ask the other way round"), component=end.endpoint)
+
+    def _groups(self) -> None:
+        end, index = self.end, self.index
+        step, side = (Step.EGRESS_RULE, "outbound") if self.egress else (Step.INGRESS_RULE, "inbound")
+        if end.groups is None:
+            vpc = index.network.vpcs.get(end.vpc)
+            missing = index.missing("NetworkInterfaces", vpc, "Reservations", "Instances")
+            code = "NOT_OBSERVED" if missing else "NO_INTERFACE"
+            why = "was not observed" if missing else "is there, so its security groups are not known"
+            what = f"no network interface with {end.address(self.family)} {why}" if not missing else f"the interface of {end.text} {why}"
+            self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, what, missing))
+            return
+        if not end.groups:
+            self._without_groups()
+            return
+        peer = _peer(self.source, self.destination, self.way, self.egress)
+        found = gate(index, end.groups, self.egress, self.asked, peer)
+        told = ", ".join(explain.name(index.network.security_groups.get(group), group) for group in end.groups)
+        rule = rule_text(found.rule) if found.rule else ""
+        assumed = bool(self.way.forward.blockers) and not self.egress
+        detail = {ALL: "admitted", SOME: "admitted in part", NONE: "not admitted"}.get(found.verdict, "not known")
+        self.hops = (Hop(step, ",".join(end.groups), told, f"{detail} by {told}", rule, assumed),)
+        if found.verdict == ALL:
+            return
+        toward = f"{self.asked} {'to' if self.egress else 'from'} {peer.address}"
+        if found.verdict != NONE:
+            code = "PARTIAL" if found.verdict == SOME else "NOT_OBSERVED"
+            why = f"{told} for {toward}, {side}: {found.why}"
+            self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, why, found.missing))
+            return
+        near = f" ({rule_text(found.near)})" if found.near else ""
+        why = f"{told} ({side}) for {toward}: {found.why}{near}"
+        self._block(found.code, why, self._fix(found, peer), rule_text(found.near) if found.near else "")
+
+    def _without_groups(self) -> None:
+        interface = self.index.network.interfaces.get(self.end.interface)
+        if interface is None or interface.type not in _WITHOUT_GROUPS:
+            why = f"the security groups of {self.name} were not told"
+            self.unknowns.append(Unknown("NOT_OBSERVED", FORWARD, self.component, self.name, why, "NetworkInterfaces.json"))
+
+    def _fix(self, found: Gate, peer: Peer) -> Fix:
+        network, source, destination = self.index.network, self.source, self.destination
+        if found.code == "UNKNOWN_PEERED_SGS" and source.vpc != destination.vpc:
+            peering = self.index.peering(source.vpc, destination.vpc)
+            return explain.accept(network, peering) if peering else explain.peer(network, source.vpc, destination.vpc)
+        link = self.way.link
+        by_group = (link.references and (link.egress or not self.egress)) or link.code == "UNKNOWN_PEERED_SGS"
+        changed = peer.address if not self.egress and peer.address != source.address(self.family) and source.kind == "host" else ""
+        seen_as = f"{changed}/{32 if self.family == 4 else 128}" if changed else ""
+        return explain.allow(self.index, source, destination, self.asked, self.family, self.egress, by_group, seen_as)
+
+
+def merged(notes: Iterable[_Note]) -> tuple[_Note, ...]:
+    """Each note once: one that both directions met has direction ``both``."""
+    found: dict[tuple[str, ...], _Note] = {}
+    for note in notes:
+        rule = note.rule if isinstance(note, Blocker) else ""
+        key = (note.code, note.component, rule, "" if note.code in _SHARED else note.why)
+        before = found.get(key)
+        if before is None:
+            found[key] = note
+        elif before.direction != note.direction:
+            found[key] = replace(before, direction=BOTH)
+    return tuple(found.values())
+
+
+#: What is one thing, whichever way it is met.
+_SHARED = ("DISCONNECTED_VPCS", "BAD_STATE", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
+
+
+def _disposition(blockers: Iterable[Blocker], unknowns: Iterable[Unknown], direction: str) -> Disposition:
+    here = (direction, BOTH)
+    if any(blocker.direction in here and not blocker.unsure for blocker in blockers):
+        return Disposition.DROPPED
+    unsure = any(blocker.direction in here for blocker in blockers) or any(unknown.direction in here for unknown in unknowns)
+    return Disposition.UNSURE if unsure else Disposition.DELIVERED
+
+
+def _ending(index: Index, step: Step, end: End, family: int, assumed: bool = False) -> Hop:
+    where = explain.vpc_name(index.network, end.vpc) if end.vpc else ""
+    component = end.interface or end.instance or end.subnet or end.endpoint or end.text
+    address = end.address(family)
+    stands = " (an address that it could have)" if end.standin else ""
+    detail = "internet" if end.kind == "internet" and end.text == "internet" else f"{address}{stands}{f' in {where}' if where else ''}"
+    return Hop(step, component, explain.end_name(index, end), detail, assumed=assumed)
+
+
+def _back_trace(
+    index: Index,
+    source: End,
+    destination: End,
+    family: int,
+    back: Walk,
+    blockers: tuple[Blocker, ...],
+    unknowns: tuple[Unknown, ...],
+) -> Trace:
+    hops: list[Hop] = [_ending(index, Step.SOURCE, destination, family)]
+    if destination.kind == "host":
+        component, name = destination.interface or destination.text, explain.end_name(index, destination)
+        hops.append(Hop(Step.TRACKED, component, name, "security groups let answers through, both ends"))
+    hops += back.hops
+    if not (back.hops and back.hops[-1].step is Step.END):
+        hops.append(_ending(index, Step.DESTINATION, source, family, bool(back.blockers)))
+    return Trace(_disposition(blockers, unknowns, RETURN), tuple(hops))
+
+
+def _no_common_family(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
+    asked_for = f"IPv{family}" if family else "the same family"
+    who = [end for end in (source, destination) if family not in end.families] if family else [source, destination]
+    name = " and ".join(explain.end_name(index, end) for end in who)
+    fix = explain.other("give the subnet and the interface an address of that family")
+    blocker = Blocker("NO_ADDRESS_OF_FAMILY", FORWARD, who[0].text, name, f"{name}: no addresses of {asked_for}", "", fix)
+    trace = Trace(Disposition.DROPPED, ())
+    return Verdict("blocked", source.text, destination.text, str(asked), family or 4, trace, None, (blocker,))
