@@ -245,6 +245,11 @@ failures:
   type: list
   elements: dict
   sample: [{message: "ec2:CreateRoute failed", name: "vpcs.dev.route_tables.private.routes.10.1.0.0/16"}]
+error:
+  description: What AWS, or the way to it, said no to. RV(error.code) is AWS's own error code.
+  returned: when a call failed before anything was done
+  type: dict
+  sample: {account: "111111111111", action: "ec2:DescribeVpcs", code: UnauthorizedOperation, region: us-east-1, resource: ""}
 done:
   description: The names of what was done before the task failed; the next run goes on from there.
   returned: when something was done and something failed
