@@ -64,7 +64,8 @@ def plan(
 
 
 def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tuple[str, ...]) -> None:
-    wanted = {} if ctx.absent else {item.name: item for item in kind.wanted(ctx)}
+    declared = {item.name: item for item in kind.wanted(ctx)}
+    wanted = {} if ctx.absent else declared
     found: dict[str, list[Found]] = defaultdict(list)
     for item in kind.found(ctx):
         found[item.name].append(item)
@@ -86,7 +87,9 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
     for name, items in found.items():
         kept = _choose(ctx, kind, wanted[name], items) if name in wanted else None
         for item in items:
-            if item is kept or not item.ours or not kind.removable or (ctx.narrow and not ctx.absent):
+            if item is kept or not item.ours or not kind.removable:
+                continue
+            if ctx.narrow and not (ctx.absent and (name in declared or kind.precise)):
                 continue
             why = "a second one of this name" if kept else "is to go" if ctx.absent else item.why_removed
             action = Action("delete", kind.name, name, item.account, item.region, item.stage, dict(item.attrs), None, why, item.id)

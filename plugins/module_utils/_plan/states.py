@@ -82,6 +82,9 @@ def foreign(ctx: Context, spec: PeeringSpec) -> tuple[bool, bool]:
 def will_stand(ctx: Context, spec: PeeringSpec) -> bool:
     """Whether there is, or will be after this plan, a connection that our side can build on."""
     connection = ctx.connection(spec)
+    if ctx.absent and ctx.narrow:
+        # What leads through a named connection is to go, however dead the connection is.
+        return True
     return (connection is not None and step(connection, wanted=True) in STANDS) or not (
         spec.accept_only or foreign(ctx, spec)[0] or spec.id
     )

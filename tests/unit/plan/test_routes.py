@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Association, Route, RouteTable, Vpc
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import PeeringSpec, VpcSpec
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import PreflightError
 
 from .conftest import TWO, World, ops
@@ -111,3 +112,25 @@ def test_secondary_blocks_and_ipv6_are_routed(world: Callable[[str], World]) -> 
 def test_ipv6_is_not_routed_to_a_side_without_it(world: Callable[[str], World]) -> None:
     text = TWO.replace("cidr: 10.0.0.0/16", "cidr: 10.0.0.0/16, ipv6: true")
     assert not [action for action in world(text).plan() if action.kind == "route" and "ipv6" in action.name]
+
+
+def test_a_narrow_removal_takes_only_what_is_named(built: World) -> None:
+    """The single-purpose modules name a connection; nothing else of the same topology may go with it."""
+    elsewhere = replace(built.peering.accepter, vpc="vpc-elsewhere")
+    tags = {**built.peering.tags, "cloudnet:name": "peerings.a:c"}
+    stray = replace(built.peering, id="pcx-stray", accepter=elsewhere, tags=tags, seen={("111111111111", "us-east-1"): tags})
+    there = built.with_("peerings", stray)
+    ids = {name: next(item.id for item in there.network.vpcs.values() if item.name == f"vpcs.{name}") for name in ("a", "b")}
+    vpcs = {name: VpcSpec(name, region="us-east-1", id=ids[name]) for name in ("a", "b")}
+    named = replace(there.topology, vpcs=vpcs, allows=(), peerings=(PeeringSpec("a", "b"),))
+    found = World(named, there.network).plan(absent=True, narrow=True)
+    assert {action.kind for action in found} == {"peering", "route"}
+    assert [action.id for action in found if action.kind == "peering"] == [built.peering.id]
+
+
+def test_a_narrow_removal_takes_black_holes_of_a_dead_connection(adopted: World) -> None:
+    there = adopted.apply()
+    holed = there.with_route("rtb-main", Route("10.0.0.0/16", "peering", "pcx-forgotten", "blackhole"))
+    spec = replace(there.topology.peerings[0], id="pcx-forgotten")
+    named = World(replace(there.topology, peerings=(spec,)), holed.network)
+    assert "delete route vpcs.old.route_tables.main.routes.10.0.0.0/16" in ops(named.plan(absent=True, narrow=True))

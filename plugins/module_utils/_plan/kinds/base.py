@@ -52,6 +52,8 @@ class Kind(ABC):
     fixed: ClassVar[frozenset[str]] = frozenset()
     #: Whether it can be removed by itself; else it goes with what it belongs to.
     removable: ClassVar[bool] = True
+    #: Whether, in a narrow plan, ``Found.ours`` already means no more than what the topology names.
+    precise: ClassVar[bool] = False
     #: How many of one batch one API call takes; 1: no batching.
     batch: ClassVar[int] = 1
 

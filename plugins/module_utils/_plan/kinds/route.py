@@ -41,6 +41,7 @@ class RouteKind(Kind):
     """One destination in one table."""
 
     name = "route"
+    precise = True
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
         for spec in ctx.topology.peerings:
@@ -225,8 +226,9 @@ def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) ->
     if route.via == "peering":
         connection = ctx.network.peerings.get(route.target)
         if connection is None:
-            # The connection is no longer listed: in a table of ours nobody else has put it there.
-            return wish is not None and ctx.ours(table)
+            # The connection is no longer listed: it is ours when the user named it, or in a table of ours, where nobody else has put it.
+            named = ctx.narrow and any(spec.id == route.target for spec in ctx.topology.peerings)
+            return wish is not None and (named or ctx.ours(table))
         if wish is not None and _serves(ctx, connection, wish):
             return True
         return ours(ctx, connection) and not ctx.narrow and route.destination in _blocks(ctx, connection, table)

@@ -27,6 +27,7 @@ class RuleKind(Kind):
     """One rule of one group of ours, or of an adopted group that the topology names."""
 
     name = "rule"
+    precise = True
     batch = BATCH
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
