@@ -93,8 +93,8 @@ def _client(url: str, key: str, secret: str, service: str) -> Any:
 
 def remember_models() -> None:
     """Let botocore read each service's model once in a process, not once for every session: a tester makes hundreds of them."""
-    import botocore.loaders
+    import botocore.session
 
-    loaders: Any = botocore.loaders
-    if not hasattr(loaders.create_loader, "cache_info"):
-        loaders.create_loader = functools.cache(loaders.create_loader)
+    sessions: Any = botocore.session
+    if not hasattr(sessions.create_loader, "cache_info"):
+        sessions.create_loader = functools.cache(sessions.create_loader)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.control import LabControl
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
+from support.lab import remember_models
 
 
 @pytest.fixture(scope="session")
 def running_lab() -> Iterator[RunningLab]:
+    remember_models()
     with RunningLab() as running:
         yield running
 
