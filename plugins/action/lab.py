@@ -23,8 +23,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "throttle": {"type": "str", "choices": ["none", "aws"]},
     "faults": {"type": "list", "elements": "dict"},
     "default_vpc": {"type": "bool"},
+    "enforce_iam": {"type": "bool"},
 }
-_OPTIONS = ("accounts", "region", "port", "latency_ms", "quotas", "throttle", "faults", "default_vpc")
+_OPTIONS = ("accounts", "region", "port", "latency_ms", "quotas", "throttle", "faults", "default_vpc", "enforce_iam")
 
 
 def shown(found: Found, changed: bool) -> dict[str, Any]:

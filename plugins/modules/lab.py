@@ -102,6 +102,14 @@ options:
       - Give each account a default VPC in each Region, as AWS does. The default is V(false), since most tests begin with an empty account.
       - A lab that runs keeps what it was started with.
     type: bool
+  enforce_iam:
+    description:
+      - Let users and assumed roles do only what their IAM policies allow, for the actions of EC2, IAM, CloudWatch Logs, Systems Manager and
+        STS. Others are told C(UnauthorizedOperation) or C(AccessDenied), with the action that they lack.
+      - Actions, Regions and accounts are judged; single resources and conditions on tags are not, and an allow is taken to hold there. What
+        is refused here is refused on AWS, too; what is allowed may still be too narrow there.
+      - The lab's own users and roles may do everything. The default is V(false).
+    type: bool
 requirements:
   - moto 5.2.5 with its server extra, on the controller
 seealso:
@@ -227,7 +235,7 @@ topology_accounts:
   type: dict
   sample: {dev: {profile: dev, account_id: "333333333333", role_arn: "arn:aws:iam::333333333333:role/cloudnet"}}
 settings:
-  description: The latency, throttling, quotas and faults in force.
+  description: The latency, throttling, quotas, faults and enforcement in force.
   returned: when it runs
   type: dict
 """

@@ -45,7 +45,7 @@ class LabControl:
         return self._ask("status")
 
     def config(self, **settings: Any) -> dict[str, Any]:
-        """Set ``latency_ms``, ``throttle``, ``quotas``, ``faults`` (see faults.py); returns the settings in force."""
+        """Set ``latency_ms``, ``throttle``, ``quotas``, ``faults`` (see faults.py), ``enforce_iam``; returns the settings in force."""
         return self._ask("config", settings)
 
     def accounts(self, add: Sequence[Any] = (), topology: Mapping[str, Any] | None = None) -> dict[str, Any]:

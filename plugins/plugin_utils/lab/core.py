@@ -37,6 +37,7 @@ class Options:
     quotas: Mapping[str, int] = field(default_factory=dict)
     throttle: str = "none"
     default_vpc: bool = False
+    enforce_iam: bool = False
 
 
 class Lab:
@@ -62,6 +63,7 @@ class Lab:
         self.quotas: dict[str, int] = {}
         self.latency = 0.0
         self.throttle = "none"
+        self.enforce_iam = False
         self._offset = timedelta()
         self._state: dict[tuple[str, str, str], dict[Any, Any]] = {}
         with self.lock:
@@ -74,7 +76,13 @@ class Lab:
         self.quotas.clear()
         self.quotas.update(DEFAULT_QUOTAS)
         self.configure(
-            {"latency_ms": self.options.latency_ms, "throttle": self.options.throttle, "quotas": dict(self.options.quotas), "faults": []}
+            {
+                "latency_ms": self.options.latency_ms,
+                "throttle": self.options.throttle,
+                "quotas": dict(self.options.quotas),
+                "faults": [],
+                "enforce_iam": self.options.enforce_iam,
+            }
         )
 
     def backend(self, service: str, account: str, region: str) -> Any:
@@ -116,23 +124,26 @@ class Lab:
                 LOG.exception("a listener failed after %s:%s", call.service, call.action)
 
     def configure(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Set ``latency_ms``, ``throttle`` (none, aws), ``quotas`` (merged), ``faults`` (replaced); all or nothing.
+        """Set ``latency_ms``, ``throttle`` (none, aws), ``quotas`` (merged), ``faults`` (replaced), ``enforce_iam``; all or nothing.
 
         Returns the settings in force; raises ValueError that names the setting at fault.
         """
-        unknown = sorted(set(wanted) - {"latency_ms", "throttle", "quotas", "faults"})
+        unknown = sorted(set(wanted) - {"latency_ms", "throttle", "quotas", "faults", "enforce_iam"})
         if unknown:
-            raise ValueError(f"unknown setting {', '.join(unknown)}; known are faults, latency_ms, quotas, throttle")
+            raise ValueError(f"unknown setting {', '.join(unknown)}; known are enforce_iam, faults, latency_ms, quotas, throttle")
         latency = wanted.get("latency_ms", self.latency * 1000)
         if isinstance(latency, bool) or not isinstance(latency, int | float) or not 0 <= latency <= 60_000:
             raise ValueError(f"latency_ms: {latency!r} is not a number of milliseconds between 0 and 60000")
         throttle = wanted.get("throttle", self.throttle)
         if throttle not in THROTTLES:
             raise ValueError(f"throttle: {throttle!r} is none of {', '.join(THROTTLES)}")
+        enforce = wanted.get("enforce_iam", self.enforce_iam)
+        if not isinstance(enforce, bool):
+            raise ValueError(f"enforce_iam: {enforce!r} is neither true nor false")
         quotas = check_quotas(dict(wanted.get("quotas") or {}))
         faults = [read_fault(fault) for fault in wanted["faults"]] if "faults" in wanted else None
         with self.lock:
-            self.latency, self.throttle = latency / 1000, throttle
+            self.latency, self.throttle, self.enforce_iam = latency / 1000, throttle, enforce
             self.quotas.update(quotas)
             self.buckets.clear()
             if faults is not None:
@@ -140,7 +151,13 @@ class Lab:
         return self.settings()
 
     def settings(self) -> dict[str, Any]:
-        return {"latency_ms": self.latency * 1000, "throttle": self.throttle, "quotas": dict(self.quotas), "faults": self.faults.snapshot()}
+        return {
+            "latency_ms": self.latency * 1000,
+            "throttle": self.throttle,
+            "quotas": dict(self.quotas),
+            "faults": self.faults.snapshot(),
+            "enforce_iam": self.enforce_iam,
+        }
 
     def reset(self) -> None:
         """An empty lab: no resources, the same accounts and keys, the settings of its start, the clock set right, counts at zero."""

@@ -82,6 +82,7 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
             quotas=options.get("quotas") or {},
             throttle=options.get("throttle") or "none",
             default_vpc=default_vpc,
+            enforce_iam=bool(options.get("enforce_iam", False)),
         )
     )
     token = secrets.token_urlsafe(32)

@@ -17,8 +17,9 @@ from .counting import is_read
 from .emulator import unsupported
 from .faults import Fault
 from .fidelity.tokens import recall
-from .identity import denied, expired
+from .identity import Credential, denied, expired
 from .pacing import limit_exceeded
+from .permissions import refused
 from .wire import Arrival, Reply, decode, encode, error_reply, operation_model, parse_reply, protocol_of, reencode, service_model
 
 
@@ -108,6 +109,8 @@ class Endpoint:
             raise Refusal(code, f"The action {arrival.action} is not valid for this web service.")
         if any(fault.kind == "denied" for fault in struck):
             raise denied(arrival.service, protocol, arrival.action, credential.principal)
+        if lab.enforce_iam:
+            self._permit(arrival, protocol, credential)
         key = (arrival.service, arrival.action)
         call = Call(
             lab, arrival.service, arrival.action, credential.account, arrival.region, {}, credential.principal, credential.access_key
@@ -119,6 +122,15 @@ class Endpoint:
             lab.buckets.take(arrival.action, call.account, call.region, call.params if decoded else arrival.form)
         with lab.lock:
             return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
+
+    def _permit(self, arrival: Arrival, protocol: str, credential: Credential) -> None:
+        service, principal = arrival.service, credential.principal
+        with self.lab.lock:
+            iam = self.lab.backend("iam", credential.account, arrival.region)
+            action, why = refused(iam, principal, credential.session_policy, service, arrival.action, arrival.region, arrival.form)
+        if action:
+            asked, _, name = action.partition(":")
+            raise denied(asked, protocol, name, principal, why)
 
     def _needs_params(self, arrival: Arrival, struck: list[Fault]) -> bool:
         form = arrival.form

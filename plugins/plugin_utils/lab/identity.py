@@ -22,7 +22,10 @@ from .wire import Arrival
 
 @dataclass(frozen=True)
 class Credential:
-    """An access key that the lab knows. ``expires`` is None for an IAM user's key; ``token`` is "" then."""
+    """An access key that the lab knows. ``expires`` is None for an IAM user's key; ``token`` is "" then.
+
+    ``session_policy`` is what a role was assumed with to be narrower than it is.
+    """
 
     access_key: str
     secret: str
@@ -31,6 +34,7 @@ class Credential:
     user_id: str = ""
     token: str = ""
     expires: datetime | None = None
+    session_policy: str = ""
 
 
 class Credentials:
@@ -110,10 +114,11 @@ def expired(service: str, protocol: str) -> Refusal:
     return Refusal("ExpiredToken", "The security token included in the request is expired", 403)
 
 
-def denied(service: str, protocol: str, action: str, principal: str) -> Refusal:
+def denied(
+    service: str, protocol: str, action: str, principal: str, why: str = "because no identity-based policy allows the action"
+) -> Refusal:
     """What a principal without the permission is told; EC2 names the action, as AWS does since 2021, and so do the others."""
     said = f"User: {principal} is not authorized to perform: {service}:{action}"
-    why = "because no identity-based policy allows the action"
     if protocol == "ec2":
         return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {said} {why}.", 403)
     code = "AccessDeniedException" if protocol in ("json", "rest-json") else "AccessDenied"

@@ -25,7 +25,7 @@ from .quotas import check_quotas
 from .record import Record, check_name, default_name, forget, load, make_private, process_start, state_folder, why_stale, write_private
 
 START_SECONDS = 60.0
-SETTINGS = ("latency_ms", "throttle", "quotas", "faults")
+SETTINGS = ("latency_ms", "throttle", "quotas", "faults", "enforce_iam")
 _MODULE = "ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.daemon"
 # What the lab needs of its caller's environment: not its AWS settings, nor those of moto or Python.
 _KEPT = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
@@ -97,8 +97,8 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
     """The running lab of that name, started if there is none.
 
     ``options``: ``port`` (0 for a free one), ``region``, ``accounts``, ``latency_ms``, ``quotas``, ``throttle``, ``faults``,
-    ``default_vpc``; those given are set on a lab that runs already, too, but for ``port``, ``region`` and ``default_vpc``, which a lab has
-    from its start: others are refused. ``topology`` is a topology's ``accounts``.
+    ``enforce_iam``, ``default_vpc``; those given are set on a lab that runs already, too, but for ``port``, ``region`` and
+    ``default_vpc``, which a lab has from its start: others are refused. ``topology`` is a topology's ``accounts``.
     Raises LabError, in one line.
     """
     wanted = {key: value for key, value in (options or {}).items() if value is not None}
@@ -193,11 +193,7 @@ def _adjust(found: Found, wanted: Mapping[str, Any], topology: Mapping[str, Any]
         raise LabError(f"lab {found.name} is not running: start it")
     status = dict(found.status or control.status())
     _refuse_fixed(found.name, record, status, wanted)
-    changes = {
-        key: wanted[key]
-        for key in ("latency_ms", "throttle", "quotas", "faults")
-        if key in wanted and _differs(status["settings"], key, wanted[key])
-    }
+    changes = {key: wanted[key] for key in SETTINGS if key in wanted and _differs(status["settings"], key, wanted[key])}
     changed = found.changed or bool(changes)
     if changes:
         control.config(**changes)

@@ -70,7 +70,10 @@ def assume_role(call: Call) -> dict[str, Any]:
     )
     ends = call.lab.now() + timedelta(seconds=seconds)
     user_id = f"{role.id}:{session}"
-    call.lab.credentials.add(Credential(made.access_key_id, made.secret_access_key, match[1], made.arn, user_id, made.session_token, ends))
+    policy = call.params.get("Policy", "")
+    call.lab.credentials.add(
+        Credential(made.access_key_id, made.secret_access_key, match[1], made.arn, user_id, made.session_token, ends, policy)
+    )
     return {
         "Credentials": {
             "AccessKeyId": made.access_key_id,

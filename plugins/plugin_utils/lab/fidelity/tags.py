@@ -5,8 +5,8 @@
 Sources: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html (types),
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html (limits), https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html.
 A tag belongs to the account and Region that wrote it: each has its own table in the emulator, and a peering connection's two
-owners never see each other's. "When you delete a resource, its tags are deleted too" (Using_Tags.html): the emulator keeps the tags of
-what went with something else (a VPC's main table, a group's rules), so that the table is swept before it is shown.
+owners never see each other's. A resource's tags are deleted with it (Using_Tags.html): the emulator keeps the tags of what went with
+something else (a VPC's main table, a group's rules), so that its table is swept before it is shown.
 """
 
 from __future__ import annotations

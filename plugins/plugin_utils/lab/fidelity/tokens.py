@@ -4,8 +4,8 @@
 
 It holds for every EC2 action whose model has a ClientToken, whoever answers it; the endpoint asks here before the first check, since
 a repeated request must not meet the quota that its own first success has used up, and keeps here what came of it.
-Source: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html ("If you retry a successful request using the same client
-token and the same parameters, the retry succeeds without performing any further actions"; a request that failed may be put again).
+Source: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html: the retry of a request that succeeded succeeds and does
+nothing more; a request that failed may be put again.
 """
 
 from __future__ import annotations
