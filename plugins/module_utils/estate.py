@@ -200,6 +200,8 @@ class Estate:
                 raise ApplyError(
                     (action.name, f"is still to be done after all was done ({action.why}): somebody else changes it too") for action in rest
                 )
+            if options.approved is not None:
+                check_approval(rest, options.approved)
             todo = rest
 
     def _seen(self, outcome: Outcome, options: Options, ends: set[str]) -> tuple[Snapshot, Network, Plan]:
