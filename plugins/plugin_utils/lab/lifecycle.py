@@ -214,7 +214,7 @@ def _differs(settings: Mapping[str, Any], key: str, value: Any) -> bool:
         return any(settings["quotas"].get(name) != number for name, number in value.items())
     if key == "faults":
         return bool(value) or bool(settings["faults"])
-    return bool(settings[key] != value)
+    return bool(settings.get(key) != value)
 
 
 def collections_root() -> str:

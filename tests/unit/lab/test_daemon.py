@@ -86,13 +86,15 @@ def test_the_second_start_finds_the_first(name: str) -> None:
     second = lifecycle.start(name)
     assert (second.changed, second.record) == (False, first.record)
     assert lifecycle.start(name, {"port": 0, "latency_ms": 0, "region": "us-east-1"}).changed is False
-    changed = lifecycle.start(name, {"latency_ms": 5, "accounts": ["audit"]}, {"dev": {"account_id": "333333333333"}})
+    wanted = {"latency_ms": 5, "accounts": ["audit"], "enforce_iam": True}
+    changed = lifecycle.start(name, wanted, {"dev": {"account_id": "333333333333"}})
     assert changed.changed
+    assert changed.status["settings"]["enforce_iam"] is True
     assert changed.topology["dev"]["profile"] == "dev"
     assert changed.status["settings"]["latency_ms"] == 5
     assert client(changed, "sts", "audit").get_caller_identity()["Account"] != "111111111111"
     assert client(changed, "sts", "dev").get_caller_identity()["Account"] == "333333333333"
-    again = lifecycle.start(name, {"latency_ms": 5, "accounts": ["audit"]}, {"dev": {"account_id": "333333333333"}})
+    again = lifecycle.start(name, wanted, {"dev": {"account_id": "333333333333"}})
     assert again.changed is False
     assert again.topology == changed.topology
     for options, says in (
@@ -186,8 +188,17 @@ def test_a_port_that_is_taken_is_said(name: str) -> None:
 
 def test_it_is_what_it_was_told_to_be(name: str) -> None:
     found = lifecycle.start(
-        name, {"region": "eu-west-1", "quotas": {"vpcs": 2}, "throttle": "aws", "default_vpc": True, "accounts": ["audit"]}
+        name,
+        {
+            "region": "eu-west-1",
+            "quotas": {"vpcs": 2},
+            "throttle": "aws",
+            "default_vpc": True,
+            "enforce_iam": True,
+            "accounts": ["audit"],
+        },
     )
+    assert found.status["settings"]["enforce_iam"] is True
     assert found.status["settings"]["quotas"]["vpcs"] == 2
     assert found.status["settings"]["throttle"] == "aws"
     ec2 = client(found, "ec2", "audit")
