@@ -21,6 +21,8 @@ BIN = Path(sys.executable).parent
 NEWER = "3.13"
 """The other Python on which the unit tests run, with the newest ansible-core that requirements.txt has for it."""
 PACKAGE = "ansible_collections.cloudnet.vpc"
+TWO = ("-n", "2", "--dist", "worksteal")
+"""Two workers, each with labs of its own; one that is done takes over what waits behind the other's long tests."""
 AMAZON = BUILD / "tree" / "ansible_collections" / "amazon"
 
 
@@ -251,7 +253,7 @@ def resilience(context: Context) -> None:
 
 def unit(context: Context) -> None:
     """Unit tests on the Python and the ansible-core that users start with."""
-    context.pytest("tests/unit", "-n", "2")
+    context.pytest("tests/unit", *TWO)
 
 
 def unit_newer(context: Context) -> None:
@@ -264,9 +266,7 @@ def unit_newer(context: Context) -> None:
     folder = BUILD / f"venv-{NEWER}"
     context.run(run, "layer", folder, python, "base", "requirements.txt", "requirements-unit.txt", env=real_home())
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
-    context.pytest(
-        "tests/unit", "-n", "2", "-o", f"cache_dir={BUILD / f'pytest-{NEWER}'}", python=folder / "bin" / "python", env={"PATH": path}
-    )
+    context.pytest("tests/unit", *TWO, "-o", f"cache_dir={BUILD / f'pytest-{NEWER}'}", python=folder / "bin" / "python", env={"PATH": path})
 
 
 GATES: tuple[Gate, ...] = (
