@@ -67,18 +67,10 @@ PRIVATE: Mapping[str, tuple[str, ...]] = {
     "RFC6598": ("100.64.0.0/10",),
     "RFC4193": ("fc00::/7",),
 }
-#: Never routed. https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html, route-tables
-RESERVED = (
-    "169.254.0.0/16",
-    "fd00:ec2::/32",
-    "fe80::/10",
-    "127.0.0.0/8",
-    "::1/128",
-    "224.0.0.0/4",
-    "ff00::/8",
-    "0.0.0.0/8",
-    "255.255.255.255/32",
-)
+#: Answered beside the instance itself. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html (link-local addresses)
+HOST_SERVICES = ("169.254.0.0/16", "fd00:ec2::/32")
+#: Never routed: loopback, multicast, and so on.
+RESERVED = ("127.0.0.0/8", "::1/128", "224.0.0.0/4", "ff00::/8", "fe80::/10", "0.0.0.0/8", "255.255.255.255/32")
 
 
 @lru_cache(maxsize=65536)

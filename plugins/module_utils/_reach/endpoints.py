@@ -18,6 +18,10 @@ from .blocks import candidates, plainest, private
 from .index import Index
 
 
+#: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+WITHOUT_GROUPS = ("nat_gateway", "transit_gateway", "gateway_load_balancer_endpoint")
+
+
 @dataclass(frozen=True)
 class End:
     """One end, resolved. ``kind``: host (in a VPC), internet, service (a gateway endpoint) or outside (an address nobody here has).
@@ -97,8 +101,8 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
         ipv4="" if ":" in address else ipv4,
         ipv6="" if address and ":" not in address else ipv6,
         public=interface.public_ips.get(ipv4, ""),
-        # A NAT gateway's ENI has no group of its own. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
-        groups=interface.groups,
+        # Every interface has a group, but for those of some services: none told is not none.
+        groups=interface.groups or (() if interface.type in WITHOUT_GROUPS else None),
         state=instance.state if instance and instance.state not in ("", "running", "pending") else "",
     )
 
@@ -150,7 +154,12 @@ def _instance(index: Index, text: str) -> End:
         if not instance.subnet:
             return End("host", text, vpc=instance.vpc, instance=text, state=state or "without a network interface")
         return End("host", text, instance.vpc, instance.subnet, "", text, instance.private_ip, public=instance.public_ip, state=state)
-    return replace(of_interface(index, chosen, text), state=state)
+    found = of_interface(index, chosen, text)
+    # Where only instances were read, they tell less of their interfaces than these would themselves.
+    vpc, subnet = found.vpc or instance.vpc, found.subnet or instance.subnet
+    return replace(
+        found, vpc=vpc, subnet=subnet, ipv4=found.ipv4 or instance.private_ip, public=found.public or instance.public_ip, state=state
+    )
 
 
 def _endpoint(index: Index, endpoint: Endpoint, near: End | None) -> End:

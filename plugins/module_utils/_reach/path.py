@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._model.network import Peering, RouteTable, Subnet
 from . import explain, gateways, transit
-from .blocks import RESERVED, any_holds, holds
+from .blocks import HOST_SERVICES, RESERVED, any_holds, holds
 from .groups import LOCAL
 from .routing import UNMODELLED, Candidate, Found, lookup, route_text
 from .verdict import Fix, Step
@@ -22,12 +22,16 @@ _TURNS = 16
 def travel(walk: Walk) -> None:
     """Send the packet from its source to its goal."""
     source = walk.source
+    if any_holds(HOST_SERVICES, walk.dst):
+        what = "a service beside the instance (metadata, resolver, time), which neither routes nor filters concern"
+        walk.end("UNSUPPORTED_TARGET", walk.dst, walk.dst, f"{walk.dst} is {what}")
+        return
     if any_holds(RESERVED, walk.dst):
-        walk.block("LINK_LOCAL", walk.dst, walk.dst, f"{walk.dst} is never routed", explain.other("use another address"))
+        walk.block("NOT_ROUTED", walk.dst, walk.dst, f"{walk.dst} is never routed", explain.other("use another address"))
         return
     if source.kind == "host":
         leave(walk, source.vpc, source.subnet)
-    elif walk.back and walk.forward is not None and walk.forward.exit.startswith(("vpce-", "planned:")) and source.kind != "host":
+    elif walk.back and walk.forward is not None and walk.forward.exit in walk.index.network.endpoints:
         _from_gateway_endpoint(walk)
     elif source.kind == "internet":
         arrived(walk, gateways.from_internet(walk))
@@ -86,6 +90,7 @@ def go_on(walk: Walk, vpc: str) -> None:
         arrived(walk, walk.deliver(there))
     else:
         walk.link = OUTSIDE
+        walk.exit = walk.goal.endpoint
 
 
 def _route(walk: Walk, subnet: Subnet) -> None:
@@ -304,6 +309,7 @@ def _out_there(walk: Walk) -> None:
         why = f"the packet goes to {walk.goal.text} over the internet, not through the endpoint"
         fix = explain.other(f"add the subnet's route table to the endpoint {walk.goal.endpoint} (route_tables)")
         walk.block("NO_ROUTE_TO_DESTINATION", walk.goal.endpoint, walk.goal.endpoint, why, fix)
+        walk.exit = walk.goal.endpoint
 
 
 def _from_gateway_endpoint(walk: Walk) -> None:

@@ -18,10 +18,12 @@ from .names import private_name
 from .path import travel
 from .traffic import Traffic, traffic
 from .verdict import (
+    BLOCKED,
     BOTH,
     FORWARD,
     REACHABLE,
     RETURN,
+    UNKNOWN,
     Blocker,
     Disposition,
     Fix,
@@ -35,8 +37,6 @@ from .verdict import (
 from .walk import Walk
 
 _Note = TypeVar("_Note", Blocker, Unknown)
-#: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
-_WITHOUT_GROUPS = ("nat_gateway", "transit_gateway", "gateway_load_balancer_endpoint")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,11 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
     back = None
     if answer is not None:
         start = _answering(destination, forward, family)
-        back = Walk(index, answer, destination, source, start, forward.src, RETURN, forward)
-        travel(back)
+        back = Walk(index, answer, destination, source, start, forward.src, RETURN, forward, unsure=forward.unsure)
+        if destination.kind != "host" and forward.hops and forward.hops[-1].step is Step.END:
+            back.hop(Step.END, "", "", "where the question ended is not known, nor then where the answer comes from")
+        else:
+            travel(back)
     return Journey(forward, back, forward.link, sent_to, forward.src)
 
 
@@ -143,8 +146,12 @@ def value(index: Index, source: End, destination: End, asked: Traffic, family: i
     unsure = bool(blockers or way.forward.unknowns or (way.back and way.back.unknowns))
     for egress in (True, False):
         end = source if egress else destination
-        if end.state or (egress and end.endpoint):
-            return "blocked"
+        if egress and (end.state or end.endpoint):
+            return BLOCKED
+        if end.state:
+            if not way.forward.unsure:
+                return BLOCKED
+            unsure = True
         if end.kind != "host":
             continue
         if end.groups is None:
@@ -153,10 +160,10 @@ def value(index: Index, source: End, destination: End, asked: Traffic, family: i
             found = gate(index, end.groups, egress, asked, _peer(source, destination, way, egress))
             if found.verdict == NONE:
                 if not (way.forward.unsure and not egress):
-                    return "blocked"
+                    return BLOCKED
                 unsure = True
             unsure = unsure or found.verdict != ALL
-    return "unknown" if unsure else REACHABLE
+    return UNKNOWN if unsure else REACHABLE
 
 
 def _peer(source: End, destination: End, way: Journey, egress: bool) -> Peer:
@@ -201,15 +208,9 @@ class _Gate:
         end, index = self.end, self.index
         step, side = (Step.EGRESS_RULE, "outbound") if self.egress else (Step.INGRESS_RULE, "inbound")
         if end.groups is None:
-            vpc = index.network.vpcs.get(end.vpc)
-            missing = index.missing("NetworkInterfaces", vpc, "Reservations", "Instances")
-            code = "NOT_OBSERVED" if missing else "NO_INTERFACE"
-            why = "was not observed" if missing else "is there, so its security groups are not known"
-            what = f"no network interface with {end.address(self.family)} {why}" if not missing else f"the interface of {end.text} {why}"
-            self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, what, missing))
+            self._no_groups()
             return
         if not end.groups:
-            self._without_groups()
             return
         peer = _peer(self.source, self.destination, self.way, self.egress)
         found = gate(index, end.groups, self.egress, self.asked, peer)
@@ -230,11 +231,16 @@ class _Gate:
         why = f"{told} ({side}) for {toward}: {found.why}{near}"
         self._block(found.code, why, self._fix(found, peer), rule_text(found.near) if found.near else "")
 
-    def _without_groups(self) -> None:
-        interface = self.index.network.interfaces.get(self.end.interface)
-        if interface is None or interface.type not in _WITHOUT_GROUPS:
-            why = f"the security groups of {self.name} were not told"
-            self.unknowns.append(Unknown("NOT_OBSERVED", FORWARD, self.component, self.name, why, "NetworkInterfaces.json"))
+    def _no_groups(self) -> None:
+        vpc = self.index.network.vpcs.get(self.end.vpc)
+        missing = self.index.missing("NetworkInterfaces", vpc)
+        if self.end.interface or self.end.instance:
+            code, why = "NOT_OBSERVED", f"the security groups of {self.name} were not told"
+        elif missing:
+            code, why = "NOT_OBSERVED", f"the interface of {self.end.text} was not observed"
+        else:
+            code, why = "NO_INTERFACE", f"no network interface has {self.end.address(self.family)}, so its security groups are not known"
+        self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, why, missing))
 
     def _fix(self, found: Gate, peer: Peer) -> Fix:
         network, source, destination = self.index.network, self.source, self.destination
@@ -309,4 +315,4 @@ def _no_common_family(index: Index, source: End, destination: End, asked: Traffi
     fix = explain.other("give the subnet and the interface an address of that family")
     blocker = Blocker("NO_ADDRESS_OF_FAMILY", FORWARD, who[0].text, name, f"{name}: no addresses of {asked_for}", "", fix)
     trace = Trace(Disposition.DROPPED, ())
-    return Verdict("blocked", source.text, destination.text, str(asked), family or 4, trace, None, (blocker,))
+    return Verdict(BLOCKED, source.text, destination.text, str(asked), family or 4, trace, None, (blocker,))

@@ -83,7 +83,7 @@ OWN_CODES: Mapping[str, str] = {
     "NO_ADDRESS_OF_FAMILY": "one end has no address of the family that is asked for",
     "NO_SUCH_SUBNET": "the address lies in the VPC's blocks, but in no subnet",
     "IGW_DESTINATION_ADDRESS_NOT_IN_RFC4193_EGRESS": "an internet gateway carries no unique local IPv6 addresses",
-    "LINK_LOCAL": "the address is never routed",
+    "NOT_ROUTED": "the address is never routed (loopback, multicast, link-local of IPv6)",
 }
 BLOCKER_CODES = AWS_CODES | frozenset(OWN_CODES)
 
