@@ -68,6 +68,8 @@ def _steps(ctx: Context, spec: PeeringSpec, live: Peering | None, mine: str, the
         value = value if not value.startswith(PLANNED) else f"our block {block}"
         yield f"route {value} to {name} in every route table of {ctx.vpc_id(theirs)} that needs it"
     if spec.dns:
+        # https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-dns.html
+        yield f"have DNS hostnames and DNS resolution on in {ctx.vpc_id(theirs)}: DNS over the peering needs both, on both sides"
         yield f"turn on DNS resolution for your side of {name} (once it is active)"
     for allow in ctx.topology.allows:
         if peering_of(ctx, allow.source.vpc or mine, allow.target.vpc) is spec and theirs in (allow.source.vpc, allow.target.vpc):
