@@ -23,6 +23,8 @@ NEWER = "3.13"
 PACKAGE = "ansible_collections.cloudnet.vpc"
 TWO = ("-n", "2", "--dist", "worksteal")
 """Two workers, each with labs of its own; one that is done takes over what waits behind the other's long tests."""
+IN_TREE = {"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "PYTHONDONTWRITEBYTECODE": "1"}
+"""For what runs in the build tree: nothing may appear there while another gate looks at its files."""
 AMAZON = BUILD / "tree" / "ansible_collections" / "amazon"
 
 
@@ -115,7 +117,7 @@ def sanity(context: Context) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     context.run(
         BIN / "ansible-test", "sanity", "--local", "--python", version, "--color", "no",
-        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=TREE, env=IN_TREE,
     )  # fmt: skip
     if "All targets skipped" in context.log.read_text():
         raise GateFailed("ansible-test found nothing to test")
@@ -125,7 +127,7 @@ def ansible_lint(context: Context) -> None:
     """ansible-lint in its production profile."""
     context.run(
         BIN / "ansible-lint", "--profile", "production", "--offline", "--nocolor",
-        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree")},
+        cwd=TREE, env=IN_TREE,
     )  # fmt: skip
 
 
@@ -134,7 +136,7 @@ def docs(context: Context) -> None:
     context.run(
         BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "dependent", "--skip-rstcheck", ".",
         # It copies what git knows: amazon.aws in an ignored .venv would be copied as nothing.
-        cwd=TREE, env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "tree"), "GIT_CEILING_DIRECTORIES": str(ROOT)},
+        cwd=TREE, env={**IN_TREE, "GIT_CEILING_DIRECTORIES": str(ROOT)},
     )  # fmt: skip
 
 

@@ -193,7 +193,7 @@ class Index:
 
     @cached_property
     def _observers(self) -> frozenset[tuple[str, str]]:
-        return frozenset((account, region) for account, region, _ in self.network.complete)
+        return frozenset((account, region) for account, region, _other in self.network.complete)
 
     def missing(self, file: str, owner: Vpc | Subnet | None, *others: str) -> str:
         """``account/Region/File.json`` when a file (or any of ``others`` in its place) that would tell of a VPC was not read, else ''.

@@ -83,7 +83,7 @@ def _enter(walk: Walk, subnet: Subnet, here: TransitAttachment) -> bool:
 def _tables(walk: Walk, here: TransitAttachment, gateway: str) -> TransitAttachment | None:
     """The attachment at which the packet leaves, over as many gateways as are peered in a row."""
     network = walk.index.network
-    for _ in range(_CHAIN):
+    for _turn in range(_CHAIN):
         table = network.transit_tables.get(here.table)
         if not here.table:
             why = f"{here.id} is associated with no transit gateway route table"

@@ -129,7 +129,7 @@ class Endpoint:
             iam = self.lab.backend("iam", credential.account, arrival.region)
             action, why = refused(iam, principal, credential.session_policy, service, arrival.action, arrival.region, arrival.form)
         if action:
-            asked, _, name = action.partition(":")
+            asked, _mark, name = action.partition(":")
             raise denied(asked, protocol, name, principal, why)
 
     def _needs_params(self, arrival: Arrival, struck: list[Fault]) -> bool:

@@ -46,7 +46,7 @@ def test_a_rows_tests_exist(row: list[str]) -> None:
 
 
 def test_every_file_of_tests_of_the_layer_is_named() -> None:
-    named = {path for row in ROWS for path, _ in _TEST.findall(row[-1])}
+    named = {path for row in ROWS for path, _other in _TEST.findall(row[-1])}
     there = {
         str(path.relative_to(ROOT)) for folder in ("unit/lab/fidelity", "contract") for path in (ROOT / "tests" / folder).glob("test_*.py")
     }

@@ -72,8 +72,8 @@ ROUTES: list[tuple[dict[str, Any], Route]] = [
     ({"GatewayId": "new-1"}, Route("10.0.0.0/8", "unknown", "new-1")),
     ({"VpcPeeringConnectionId": "pcx-1", "State": "blackhole"}, Route("10.0.0.0/8", "peering", "pcx-1", "blackhole")),
     ({"NatGatewayId": "nat-1"}, Route("10.0.0.0/8", "nat", "nat-1")),
-    ({"NetworkInterfaceId": "eni-1", "InstanceId": "i-1", "InstanceOwnerId": ME}, Route("10.0.0.0/8", "eni", "eni-1")),
-    ({"InstanceId": "i-1", "State": "blackhole"}, Route("10.0.0.0/8", "instance", "i-1", "blackhole")),
+    ({"NetworkInterfaceId": "eni-1", "InstanceId": "i-1", "InstanceOwnerId": ME}, Route("10.0.0.0/8", "eni", "eni-1", instance="i-1")),
+    ({"InstanceId": "i-1", "State": "blackhole"}, Route("10.0.0.0/8", "instance", "i-1", "blackhole", instance="i-1")),
     ({"EgressOnlyInternetGatewayId": "eigw-1"}, Route("10.0.0.0/8", "egress_only", "eigw-1")),
     ({"TransitGatewayId": "tgw-1"}, Route("10.0.0.0/8", "transit_gateway", "tgw-1")),
     ({"CarrierGatewayId": "cagw-1"}, Route("10.0.0.0/8", "carrier", "cagw-1")),
@@ -401,9 +401,9 @@ def test_a_large_account_is_built_in_a_moment() -> None:
         for n in range(5_000)
     ]
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.thread_time()
     told = network(Vpcs=vpcs, NetworkInterfaces=enis, SecurityGroupRules=rules)
-    seconds = time.perf_counter() - started
+    seconds = time.thread_time() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (len(told.interfaces), len(told.rules)) == (10_000, 5_000)

@@ -30,12 +30,30 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot
 
 ACCOUNT, REGION = "111111111111", "us-east-1"
-_FILES = (
-    "Vpcs VpcAttributes Subnets RouteTables SecurityGroups SecurityGroupRules NetworkAcls VpcPeeringConnections InternetGateways "
-    "EgressOnlyInternetGateways NatGateways VpcEndpoints NetworkInterfaces Reservations ManagedPrefixLists PrefixListEntries "
-    "TransitGateways TransitGatewayAttachments TransitGatewayVpcAttachments TransitGatewayRouteTables TransitGatewayStaticRoutes "
-    "TransitGatewayPropagations"
-).split()
+_FILES = [
+    "Vpcs",
+    "VpcAttributes",
+    "Subnets",
+    "RouteTables",
+    "SecurityGroups",
+    "SecurityGroupRules",
+    "NetworkAcls",
+    "VpcPeeringConnections",
+    "InternetGateways",
+    "EgressOnlyInternetGateways",
+    "NatGateways",
+    "VpcEndpoints",
+    "NetworkInterfaces",
+    "Reservations",
+    "ManagedPrefixLists",
+    "PrefixListEntries",
+    "TransitGateways",
+    "TransitGatewayAttachments",
+    "TransitGatewayVpcAttachments",
+    "TransitGatewayRouteTables",
+    "TransitGatewayStaticRoutes",
+    "TransitGatewayPropagations",
+]
 _TARGETS = {
     "pcx-": "VpcPeeringConnectionId",
     "nat-": "NatGatewayId",
@@ -301,7 +319,7 @@ class _Builder:
             self.put(first, "TransitGatewayRouteTables", {"TransitGatewayRouteTableId": id_, "TransitGatewayId": spec["gateway"]})
             routes = []
             for text in spec.get("routes", ()):
-                cidr, target, *_ = text.split()
+                cidr, target, *_other = text.split()
                 attached = [{"TransitGatewayAttachmentId": target}] if target != "blackhole" else []
                 routes.append(
                     {
@@ -339,7 +357,7 @@ def _ports(protocol: str, words: list[str]) -> dict[str, int]:
     if not words:
         return {"FromPort": -1, "ToPort": -1} if protocol in ("all", "icmp", "icmpv6") else {"FromPort": 0, "ToPort": 65535}
     separator = "/" if protocol in ("icmp", "icmpv6") else "-"
-    low, _, high = words[0].partition(separator)
+    low, _mark, high = words[0].partition(separator)
     return {"FromPort": int(low), "ToPort": int(high or (-1 if separator == "/" else low))}
 
 
