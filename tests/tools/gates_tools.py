@@ -70,7 +70,7 @@ class Context:
         self.note(f"$ {' '.join(words)}")
         with self.log.open("ab") as log:
             code = subprocess.run(
-                words, cwd=cwd, env=environment(env), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+                words, cwd=cwd, env=environment(cwd, env), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
             ).returncode
         if code and check:
             raise GateFailed(f"{Path(words[0]).name} ended with code {code}")
@@ -90,20 +90,24 @@ class Context:
         """A command's standard output, in the log too. Raises GateFailed when it does not end with 0."""
         words = [str(word) for word in command]
         self.note(f"$ {' '.join(words)}")
-        done = subprocess.run(words, cwd=cwd, env=environment(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=cwd, env=environment(cwd, env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
         self.note(done.stdout + done.stderr)
         if done.returncode:
             raise GateFailed(f"{Path(words[0]).name} ended with code {done.returncode}")
         return done.stdout
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment(folder: Path = ROOT, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a gate's command: no AWS settings of the user's, and a home folder of its own: nothing is left in the user's."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_") or key == "AWS_CA_BUNDLE"}
     for key in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         kept.pop(key, None)
     # Not "C": file names and messages are UTF-8.
     kept.setdefault("LC_ALL", "C.UTF-8")
+    # As a shell has it: the playbooks know by it where their user stands.
+    kept["PWD"] = str(folder)
     kept["HOME"] = str(HOME)
     kept["ANSIBLE_HOME"] = str(HOME / ".ansible")
     kept["ANSIBLE_NOCOLOR"] = kept["NO_COLOR"] = "1"
@@ -134,7 +138,7 @@ def stop_labs() -> None:
     """End the labs that gates were interrupted in, each by its own record: they outlive their plays."""
     for folder in sorted((HOME / ".local" / "state" / "cloudnet").glob("*/")):
         command = [sys.executable, "-m", "ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.cli", "stop", "--name", folder.name]
-        subprocess.run(command, env=environment({"PYTHONPATH": str(COLLECTIONS)}), capture_output=True, check=False)
+        subprocess.run(command, env=environment(extra={"PYTHONPATH": str(COLLECTIONS)}), capture_output=True, check=False)
 
 
 def read_report(name: str, report: Path, log: str) -> Tests:
