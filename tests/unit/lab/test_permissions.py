@@ -68,7 +68,10 @@ def test_what_a_request_needs() -> None:
     tags = {"TagSpecification.1.ResourceType": "vpc"}
     assert list(needed("ec2", "CreateVpc", tags)) == [("ec2:CreateVpc", ""), ("ec2:CreateTags", "")]
     assert list(needed("ec2", "CreateVpc", {})) == [("ec2:CreateVpc", "")]
-    assert [action for action, _other in needed("ec2", "RunInstances", {"IamInstanceProfile.Name": "p"})] == ["ec2:RunInstances", "iam:PassRole"]
+    assert [action for action, _other in needed("ec2", "RunInstances", {"IamInstanceProfile.Name": "p"})] == [
+        "ec2:RunInstances",
+        "iam:PassRole",
+    ]
     assert list(needed("sts", "AssumeRole", {"RoleArn": "arn:x"})) == [("sts:AssumeRole", "arn:x")]
 
 
