@@ -12,12 +12,19 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.cloudnet.vpc.plugins.module_utils.render import change_set, handoff_text, outputs_table, parameters_table
+from ansible_collections.cloudnet.vpc.plugins.module_utils.render import (
+    change_set,
+    connectivity_lines,
+    handoff_text,
+    outputs_table,
+    parameters_table,
+)
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "text": {"type": "raw"},
     "parameters": {"type": "dict"},
     "plan": {"type": "raw"},
+    "connectivity": {"type": "dict"},
     "outputs": {"type": "dict"},
     "handoff": {"type": "list", "elements": "dict"},
 }
@@ -31,7 +38,9 @@ def text_of(arguments: Mapping[str, Any]) -> str:
     if arguments["parameters"]:
         blocks.append(parameters_table(arguments["parameters"]))
     if arguments["plan"]:
-        blocks.append(change_set(plan_of(arguments["plan"])))
+        blocks.append(change_set(plan_of(arguments["plan"]), arguments["connectivity"]))
+    elif arguments["connectivity"]:
+        blocks.append("\n".join(connectivity_lines(arguments["connectivity"])))
     if arguments["outputs"]:
         blocks.append(outputs_table(arguments["outputs"]))
     if arguments["handoff"]:

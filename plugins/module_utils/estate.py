@@ -28,7 +28,10 @@ from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate
 from ._topology.preflight import preflight
 from ._topology.types import Topology
+from .connectivity import changes
 from .errors import ApplyError, Finding, PreflightError
+from .evidence import missing, read
+from .render import expect_failure
 from .scopes import scopes
 
 #: States that pass by themselves, and how long to wait for that before planning, in seconds.
@@ -56,6 +59,10 @@ COLLECTIONS = {
 }
 
 
+#: Of a run that neither changes nor expects anything.
+NOTHING: Mapping[str, Any] = {"opened": [], "closed": [], "unknown": [], "expect": []}
+
+
 @dataclass(frozen=True)
 class Options:
     """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name.
@@ -74,7 +81,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """``plan`` is what was to be done when the run began. ``network`` is what is there now, or (check mode) what would be."""
+    """``plan`` is what was to be done when the run began. ``network`` is what is there now, or (check mode) what would be.
+
+    ``connectivity``: what the plan opens and closes, as connectivity.changes tells it.
+    """
 
     plan: Plan
     network: Network
@@ -84,6 +94,7 @@ class Result:
     handoff: list[dict[str, Any]]
     warnings: tuple[str, ...] = ()
     calls: Mapping[str, int] = field(default_factory=dict)
+    connectivity: Mapping[str, Any] = field(default_factory=lambda: dict(NOTHING))
 
     @property
     def changed(self) -> bool:
@@ -134,11 +145,13 @@ class Estate:
         plan, quotas, warnings = self._checked(network, options)
         if options.approved is not None:
             check_approval(plan, options.approved)
+        connectivity, notes = self._connectivity(snapshot, network, plan, options)
+        warnings += notes
         if options.check or not plan.actions:
             after = simulate(network, plan) if plan.actions else network
-            return self._result(plan, after, snapshot, ids_after(network, plan), warnings)
+            return self._result(plan, after, snapshot, ids_after(network, plan), warnings, connectivity)
         snapshot, network, rest = self._apply(plan, options, open_requests(network, quotas))
-        return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings])
+        return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings], connectivity)
 
     def _checked(self, network: Network, options: Options) -> tuple[Plan, dict[tuple[str, str], Quotas], list[str]]:
         """The plan, once planning and the preflight have no fault to find; all of their findings at once."""
@@ -219,9 +232,40 @@ class Estate:
             except StopIteration:
                 return snapshot, network, rest or self.plan(network, options)
 
-    def _result(self, plan: Plan, network: Network, snapshot: Snapshot, ids: Mapping[str, str], warnings: list[str]) -> Result:
+    def _connectivity(self, snapshot: Snapshot, network: Network, plan: Plan, options: Options) -> tuple[Mapping[str, Any], list[str]]:
+        """What the plan opens and closes, and the expectations that fail after it, as warnings.
+
+        More than planning needs is read only when there is something to say, and never for modules that are about single objects.
+        """
+        expects = bool(self.topology.expects) and not options.absent
+        if options.narrow or options.only or not (plan.actions or expects):
+            return NOTHING, []
+        full, notes = self.evident(snapshot, network, plan.ids)
+        after = simulate(full, plan) if plan.actions else full
+        told = changes(self.topology, full, after, plan.ids, ids_after(full, plan), expects=expects)
+        # What is left for a later stage is not there yet: that it fails is then no news, but it is still shown.
+        return told, [*notes, *(expect_failure(row) for row in told["expect"] if not row["ok"])]
+
+    def evident(self, snapshot: Snapshot, network: Network, ids: Mapping[str, str]) -> tuple[Network, list[str]]:
+        """The network with all that decides who of the topology reaches whom, and what of that could not be read."""
+        wanted = missing(self.topology, network, ids, self.accounts)
+        if not wanted:
+            return network, []
+        more = read(self.client, wanted)
+        return build(snapshot.merged(more)), list(more.warnings)
+
+    def _result(
+        self,
+        plan: Plan,
+        network: Network,
+        snapshot: Snapshot,
+        ids: Mapping[str, str],
+        warnings: list[str],
+        connectivity: Mapping[str, Any],
+    ) -> Result:
         papers = handoff(self.topology, network, replace(plan, ids=ids), self.accounts, datetime.now(UTC))
-        return Result(plan, network, snapshot, ids, self.identities, papers, tuple(dict.fromkeys(warnings)), dict(self.client.calls))
+        told, calls = tuple(dict.fromkeys(warnings)), dict(self.client.calls)
+        return Result(plan, network, snapshot, ids, self.identities, papers, told, calls, connectivity)
 
 
 def part(plan: Plan, concerns: Callable[[Action], bool]) -> Plan:

@@ -136,5 +136,5 @@ def shown(module: Any, estate: Estate, result: Result) -> dict[str, Any]:
         "warnings": list(result.warnings),
     }
     if module._diff:
-        found["diff"] = {"prepared": change_set(plan) + "\n"}
+        found["diff"] = {"prepared": change_set(plan, result.connectivity) + "\n"}
     return found

@@ -35,12 +35,15 @@ PLAIN_REASONS = ("declared, not there", "requested, not accepted", "declared, no
 MEMBERS = {"subnets": "subnet", "route_tables": "route table", "security_groups": "security group", "endpoints": "endpoint"}
 
 
-def change_set(plan: Mapping[str, Any]) -> str:
-    """The text of a plan as ``Plan.public`` gives it: by account and Region, one line for an action, the counts, the fingerprint."""
+def change_set(plan: Mapping[str, Any], connectivity: Mapping[str, Any] | None = None) -> str:
+    """The text of a plan as ``Plan.public`` gives it: by account and Region, one line for an action, what that opens and closes, the
+    counts, the fingerprint."""
     lines = [str(plan.get("topology") or "")] if plan.get("actions") else []
     for (account, region), actions in _by_place(plan.get("actions") or ()).items():
         rows = [(f"{SIGNS[action['op']]} {action['kind'].replace('_', ' ')}", short(action["name"]), detail(action)) for action in actions]
         lines += ["", f"  account {account}, {region}", *(f"    {line}" for line in columns(rows))]
+    if told := connectivity_lines(connectivity or {}):
+        lines += [*([""] if lines else []), *(f"  {line}" for line in told)]
     if lines:
         lines.append("")
     return "\n".join([*lines, summary(plan), *([f"Fingerprint: {plan['fingerprint']}"] if plan.get("actions") else [])])
@@ -127,6 +130,43 @@ def handoff_text(papers: Iterable[Mapping[str, Any]]) -> str:
         lines.append(f"  connection: {status}{left}")
         lines += [f"  {number}. {step}" for number, step in enumerate(paper["steps"], 1)]
     return "\n".join(lines)
+
+
+def connectivity_lines(connectivity: Mapping[str, Any]) -> list[str]:
+    """What a plan opens and closes, a line for each pair of ends, and which expectations do not hold after it."""
+    lines = []
+    for key, word, note in (
+        ("opened", "opens", ""),
+        ("closed", "closes", ""),
+        ("unknown", "may change", " (not all that decides is known)"),
+    ):
+        pairs: dict[tuple[str, str], list[str]] = {}
+        for row in connectivity.get(key) or ():
+            pairs.setdefault((row["from"], row["to"]), []).append(row["traffic"])
+        lines += [f"{word}: {source} -> {target} {', '.join(traffic)}{note}" for (source, target), traffic in pairs.items()]
+    for row in connectivity.get("expect") or ():
+        if not row["ok"]:
+            lines.append(f"expect {'unknown' if row['ok'] is None else 'fails'}: {expect_failure(row)}")
+    return lines
+
+
+def expect_failure(row: Mapping[str, Any]) -> str:
+    """A question that did not get the answer that it must get, with the reason and what would open it."""
+    found = "cannot be told" if row["ok"] is None else f"is {row['found']}"
+    fixes = dict.fromkeys(item["fix"]["text"] for item in row["blockers"] if item["fix"]["text"])
+    change = f"; to open it: {' and '.join(fixes)}" if row["expected"] == "reachable" and fixes else ""
+    start = f"{row['path']}: " if row["path"] else ""
+    reason = row["why"] or "nothing is in the way"
+    return f"{start}{row['from']} -> {row['to']} {row['traffic']} is to be {row['expected']}, and {found}: {reason}{change}"
+
+
+def expect_table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Expected against found, a line for each question, with the reason of what is not as expected."""
+    lines: list[tuple[str, ...]] = [("", "FROM", "TO", "TRAFFIC", "EXPECTED", "FOUND", "WHY")]
+    for row in rows:
+        mark = "?" if row["ok"] is None else "ok" if row["ok"] else "FAIL"
+        lines.append((mark, row["from"], row["to"], row["traffic"], row["expected"], row["found"], "" if row["ok"] else row["why"]))
+    return "\n".join(columns(lines))
 
 
 def identity_table(target: str, identities: Mapping[str, Mapping[str, Any]], regions: Iterable[str]) -> str:

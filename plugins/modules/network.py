@@ -84,6 +84,7 @@ seealso:
   - module: cloudnet.vpc.show
   - module: cloudnet.vpc.topology_info
   - module: cloudnet.vpc.snapshot_info
+  - module: cloudnet.vpc.reachability
   - module: cloudnet.vpc.peering
 """
 
@@ -206,6 +207,49 @@ outputs:
       description: By C(REQUESTER:ACCEPTER), C(id), C(status), and the names of both VPCs.
       type: dict
       sample: {"dev:ops": {accepter: ops, id: pcx-0a1b2c3d4e5f60718, requester: dev, status: active}}
+connectivity:
+  description:
+    - Who can reach whom after the plan and could not before, and the other way round, between the topology's named ends, for the ports that
+      its C(allow), C(expect) and rules speak of. See L(the documentation of reachability,
+      https://github.com/cloudnet/cloudnet.vpc/blob/main/docs/reachability.md).
+    - Empty when nothing is to be done; C(expect) is told on every run. An expectation that fails is a warning, and does not stop the task.
+  returned: success
+  type: dict
+  contains:
+    opened:
+      description: What was blocked, or not there, and is reachable after the plan.
+      type: list
+      elements: dict
+      sample: [{families: [4], from: dev.servers, port: 443, protocol: tcp, to: ops.tools, traffic: tcp 443}]
+    closed:
+      description: What was reachable and is blocked, or gone, after the plan.
+      type: list
+      elements: dict
+      sample: []
+    unknown:
+      description: What may change, while one of the two answers is not known.
+      type: list
+      elements: dict
+      sample: []
+    expect:
+      description:
+        - The topology's expectations with what is C(expected) and C(found) after the plan, C(ok) (null when it is not known), C(why), and
+          the C(blockers) and C(unknowns) as M(cloudnet.vpc.reachability) returns them.
+      type: list
+      elements: dict
+      sample:
+        - blockers: []
+          expected: reachable
+          found: reachable
+          from: dev.app
+          ok: true
+          path: "expect[0]"
+          port: 443
+          protocol: tcp
+          to: ops.admin
+          traffic: tcp 443
+          unknowns: []
+          why: ""
 handoff:
   description:
     - For each connection to a VPC for which there are no credentials, what its owner must do. C(steps) are lines to follow, C(hours_left)
@@ -246,7 +290,7 @@ failures:
   elements: dict
   sample: [{message: "ec2:CreateRoute failed", name: "vpcs.dev.route_tables.private.routes.10.1.0.0/16"}]
 error:
-  description: What AWS, or the way to it, said no to. RV(error.code) is AWS's own error code.
+  description: What AWS, or the way to it, said no to. C(code) is AWS's own error code.
   returned: when a call failed before anything was done
   type: dict
   sample: {account: "111111111111", action: "ec2:DescribeVpcs", code: UnauthorizedOperation, region: us-east-1, resource: ""}
@@ -327,7 +371,7 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
         progress=journal.progress,
     )
     estate, result = converge(module, topology, options, journal)
-    found = shown(module, estate, result)
+    found = {**shown(module, estate, result), "connectivity": dict(result.connectivity)}
     found["warnings"] = list(dict.fromkeys([*topology.warnings, *found["warnings"]]))
     return found
 

@@ -37,6 +37,10 @@ options:
   plan:
     description: A plan as M(cloudnet.vpc.network) returns it, or the path of a C(plan.json).
     type: raw
+  connectivity:
+    description:
+      - What a plan opens and closes, as RV(cloudnet.vpc.network#module:connectivity). It is shown as a part of O(plan), or alone.
+    type: dict
   outputs:
     description: Outputs as M(cloudnet.vpc.network) returns them.
     type: dict
@@ -52,6 +56,7 @@ EXAMPLES = r"""
 - name: Show what would be done
   cloudnet.vpc.show:
     plan: "{{ planned.plan }}"
+    connectivity: "{{ planned.connectivity }}"
 
 - name: Show a plan that was written before
   cloudnet.vpc.show:
@@ -83,6 +88,7 @@ def main() -> None:
             "text": {"type": "raw"},
             "parameters": {"type": "dict"},
             "plan": {"type": "raw"},
+            "connectivity": {"type": "dict"},
             "outputs": {"type": "dict"},
             "handoff": {"type": "list", "elements": "dict"},
         },

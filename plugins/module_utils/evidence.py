@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What decides who reaches whom beyond what planning reads: read in one wave, and only when there is something to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ._aws.client import Client
+from ._aws.observe import FILTER_VALUES, READS
+from ._model.network import Network
+from ._model.snapshot import Snapshot, plain, sorted_items
+from ._topology.types import Topology
+from .errors import AwsError, CredentialsError, EndpointUnreachable
+
+#: What every packet meets.
+ALWAYS = ("Subnets", "RouteTables", "SecurityGroups", "NetworkAcls")
+#: What one meets on the way to the internet, or to an address.
+DOORS = ("InternetGateways", "NatGateways", "EgressOnlyInternetGateways")
+INSTANCES = ("Reservations", "NetworkInterfaces")
+
+
+@dataclass(frozen=True, order=True)
+class Missing:
+    """A file that was not read of an account and Region, and the VPCs or prefix lists in question."""
+
+    account: str
+    region: str
+    file: str
+    ids: tuple[str, ...]
+
+
+def missing(topology: Topology, network: Network, ids: Mapping[str, str], accounts: Mapping[str, str]) -> list[Missing]:
+    """What is to be read before anything is said of the topology's ends; nothing for places where none of its VPCs is yet.
+
+    ``ids``: the topology's names to ids of what is there.
+    """
+    files = {*ALWAYS}
+    kinds = {place.kind for item in topology.expects for place in (item.source, item.target)}
+    if kinds & {"internet", "cidr"} or any(vpc.internet_gateway or vpc.nat_subnets for vpc in topology.vpcs.values()):
+        files |= {*DOORS}
+    if "cidr" in kinds or any(vpc.instances for vpc in topology.vpcs.values()):
+        files |= {*INSTANCES}
+    places: dict[tuple[str, str], set[str]] = {}
+    for name, vpc in topology.vpcs.items():
+        identifier = ids.get(f"vpcs.{name}", "")
+        if not vpc.remote and identifier in network.vpcs:
+            places.setdefault((accounts[vpc.account], vpc.region), set()).add(identifier)
+    found = [
+        Missing(*place, file, tuple(sorted(vpcs)))
+        for place, vpcs in places.items()
+        for file in sorted(files)
+        if (*place, file) not in network.complete
+    ]
+    return [*found, *(item for place in places for item in _prefix_lists(network, *place))]
+
+
+def _prefix_lists(network: Network, account: str, region: str) -> Iterator[Missing]:
+    """The entries of lists that rules and routes name; those of AWS's own are told too."""
+    named = {rule.prefix_list for rule in network.rules.values() if rule.prefix_list and (rule.account, rule.region) == (account, region)}
+    for table in network.route_tables.values():
+        if (table.account, table.region) == (account, region):
+            named |= {route.destination for route in table.routes if route.destination.startswith("pl-")}
+    unknown = {item for item in named if item not in network.prefix_lists or network.prefix_lists[item].entries is None}
+    if unknown and (account, region, "PrefixLists") not in network.complete:
+        if (account, region, "ManagedPrefixLists") not in network.complete:
+            yield Missing(account, region, "ManagedPrefixLists", tuple(sorted(unknown)))
+        yield Missing(account, region, "PrefixListEntries", tuple(sorted(unknown)))
+
+
+def read(client: Client, wanted: Iterable[Missing]) -> Snapshot:
+    """Read all of it at once. What may not be read is left out, with a warning: it is then unknown what it decides."""
+    asked = [(item, action, params) for item in wanted for action, params in _calls(item)]
+    files: dict[tuple[str, str, str], list[Any]] = {}
+    warnings: dict[str, None] = {}
+    failed: set[tuple[str, str, str]] = set()
+    with ThreadPoolExecutor(max_workers=max(1, min(16, len(asked)))) as pool:
+        done = [(item, params, pool.submit(client.pages, item.account, item.region, action, **params)) for item, action, params in asked]
+    for item, params, future in done:
+        place = (item.account, item.region, item.file)
+        try:
+            answer = plain(future.result())
+        except (CredentialsError, EndpointUnreachable):
+            raise
+        except AwsError as error:
+            failed.add(place)
+            warnings[f"{item.file} was not read, so what it decides is unknown: {error}"] = None
+            continue
+        if item.file == "PrefixListEntries":
+            answer = [{"PrefixListId": params["PrefixListId"], "Entries": answer}]
+        files.setdefault(place, []).extend(answer)
+    kept = {place: sorted_items(place[2], items) for place, items in files.items() if place not in failed}
+    return Snapshot(kept, tuple(warnings))
+
+
+def _calls(item: Missing) -> Iterator[tuple[str, dict[str, Any]]]:
+    if item.file == "PrefixListEntries":
+        yield from (("ec2:GetManagedPrefixListEntries", {"PrefixListId": identifier}) for identifier in item.ids)
+        return
+    known = READS[item.file]
+    key = "prefix-list-id" if item.file == "ManagedPrefixLists" else known.vpc
+    if not key:
+        yield known.action, {}
+        return
+    for start in range(0, len(item.ids), FILTER_VALUES):
+        yield known.action, {known.filters: [{"Name": key, "Values": list(item.ids[start : start + FILTER_VALUES])}]}
