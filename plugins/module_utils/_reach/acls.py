@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._model.network import AclEntry, NetworkAcl
-from .blocks import holds
+from .blocks import BlockSet, holds
 from .index import Index
 from .traffic import Span, Traffic, common, rule_traffic, subtract
 
@@ -35,7 +35,10 @@ def decide(index: Index, acl: NetworkAcl, egress: bool, asked: Traffic, address:
 
     A port in an entry is the packet's destination port, in both directions, so an answer is matched by the client's ephemeral port.
     """
-    key = ("acl", acl.id, egress, asked, address)
+    blocks: BlockSet | None = index.memo.get(("acl blocks", acl.id))
+    if blocks is None:
+        blocks = index.memo["acl blocks", acl.id] = BlockSet({entry.cidr for entry in acl.entries})
+    key = ("acl", acl.id, egress, asked, blocks.longest(address))
     found: Decision | None = index.memo.get(key)
     if found is None:
         found = index.memo[key] = _decide(acl, egress, asked, address)

@@ -17,7 +17,6 @@ from ..errors import CloudnetError
 from .blocks import candidates, plainest, private
 from .index import Index
 
-
 #: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
 WITHOUT_GROUPS = ("nat_gateway", "transit_gateway", "gateway_load_balancer_endpoint")
 
@@ -74,7 +73,7 @@ def resolve(index: Index, text: str, near: End | None = None) -> End:
         return _endpoint(index, network.endpoints[asked], near)
     if asked.startswith(("eni-", "vpce-", "subnet-")):
         raise CloudnetError(f"{asked} is not in what was observed: is it of another account or Region, or gone?")
-    address, _, vpc = asked.partition("@")
+    address, _mark, vpc = asked.partition("@")
     try:
         found = str(ipaddress.ip_address(address))
     except ValueError:
@@ -125,7 +124,7 @@ def launchable(index: Index, subnet: Subnet, groups: Sequence[str], text: str = 
 
 
 def _launchable(index: Index, text: str) -> End:
-    subnet, _, names = text.partition("+")
+    subnet, _mark, names = text.partition("+")
     found = index.network.subnets.get(subnet)
     if found is None:
         raise CloudnetError(f"{text}: subnet {subnet} is not in what was observed")

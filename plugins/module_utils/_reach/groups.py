@@ -8,17 +8,17 @@ https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._model.network import Rule
-from .blocks import any_holds, holds
+from .blocks import BlockSet, any_holds, holds
 from .index import Index
 from .traffic import Span, Traffic, common, narrowed, rule_traffic, subtract
 
 ALL, SOME, NONE, UNSURE = "all", "some", "none", "unknown"
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """How two interfaces are joined, which decides whether a rule that names the other's group admits it.
 
     ``references``: whether it does; otherwise ``code`` and ``why`` say what is in the way. ``way``: local, peering, transit or none.
@@ -51,8 +51,7 @@ class Gate:
     missing: str = ""
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """The other end as this gate sees it. ``groups``: its own, None when they are not known. ``vpc`` is empty outside."""
 
     address: str
@@ -62,11 +61,29 @@ class Peer:
 
 
 def gate(index: Index, groups: tuple[str, ...], egress: bool, asked: Traffic, peer: Peer) -> Gate:
-    """Whether an interface's groups let traffic out to (``egress``) or in from a peer; remembered."""
-    key = ("gate", groups, egress, asked, peer)
+    """Whether an interface's groups let traffic out to (``egress``) or in from a peer.
+
+    Remembered by what these groups can tell apart: the longest block of their own that holds the address, and the groups that they name.
+    """
+    blocks, named = _view(index, groups, egress)
+    seen = None if peer.groups is None else tuple(group for group in peer.groups if group in named)
+    rest = (peer.vpc, peer.link) if seen is None else (peer.link,) if seen else ()
+    key = ("gate", groups, egress, asked, blocks.longest(peer.address), seen, rest)
     found: Gate | None = index.memo.get(key)
     if found is None:
         found = index.memo[key] = _gate(index, groups, egress, asked, peer)
+    return found
+
+
+def _view(index: Index, groups: tuple[str, ...], egress: bool) -> tuple[BlockSet, frozenset[str]]:
+    """The blocks and the groups that the rules of some groups name."""
+    key = ("view", groups, egress)
+    found: tuple[BlockSet, frozenset[str]] | None = index.memo.get(key)
+    if found is None:
+        rules = [rule for group in groups for rule in index.group_rules.get((group, egress), ())]
+        lists = [index.network.prefix_lists.get(rule.prefix_list) for rule in rules if rule.prefix_list]
+        cidrs = [*(rule.cidr for rule in rules if rule.cidr), *(cidr for item in lists if item for cidr in item.entries or ())]
+        found = index.memo[key] = BlockSet(cidrs), frozenset(rule.source_group for rule in rules if rule.source_group)
     return found
 
 

@@ -186,23 +186,38 @@ def _far(index: Index, way: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _cells(index: Index, firsts: Sequence[Sequence[End]], keys: Sequence[tuple[Any, ...]], asked: Traffic, family: int) -> bytes:
+    """Inside a VPC class by class; between VPCs by the fewer kinds of classes that differ from afar."""
     count = len(firsts)
-    cells = bytearray(count * count)
+    kinds: dict[tuple[Any, ...], int] = {}
+    far = [kinds.setdefault((_far(index, key[0]), *key[1:]), len(kinds)) for key in keys]
+    samples = {kind: ends[0] for kind, ends in zip(reversed(far), reversed(firsts), strict=True)}
+    neighbours: dict[str, list[int]] = {}
+    for number, ends in enumerate(firsts):
+        neighbours.setdefault(ends[0].vpc, []).append(number)
     ways: dict[tuple[Any, ...], Journey] = {}
-    fars = [_far(index, key[0]) for key in keys]
-    codes = {word: number for number, word in enumerate(_CODES)}
+
+    def cell(source: End, destination: End, key: tuple[Any, ...]) -> int:
+        if not source.address(family) or not destination.address(family):
+            return _CODES.index(BLOCKED)
+        way = ways.get(key)
+        if way is None:
+            way = ways[key] = journey(index, source, destination, asked, family)
+        return _CODES.index(value(index, source, destination, asked, family, way))
+
+    # What decides the way alone, as small numbers: hashing the keys themselves would cost more than the rest.
+    far_ways: dict[tuple[Any, ...], int] = {}
+    far_way = {kind: far_ways.setdefault(key[0], len(far_ways)) for key, kind in kinds.items()}
+    rows: dict[int, list[int]] = {}
+    cells = bytearray()
     for row in range(count):
-        source = firsts[row][0]
-        for column in range(count):
+        kind = far[row]
+        known = rows.get(kind)
+        if known is None:
+            known = rows[kind] = [cell(samples[kind], samples[other], (far_way[kind], far_way[other])) for other in range(len(kinds))]
+        line = bytearray([known[other] for other in far])
+        for column in neighbours[firsts[row][0].vpc]:
             # Of a class with itself two different ends are taken; a class of one has only itself, which is never asked for.
             destination = firsts[column][-1] if row == column else firsts[column][0]
-            if not source.address(family) or not destination.address(family):
-                cells[row * count + column] = codes[BLOCKED]
-                continue
-            near = keys[row][0][0] == keys[column][0][0]
-            key = (keys[row][0], keys[column][0]) if near else (fars[row], fars[column])
-            way = ways.get(key)
-            if way is None:
-                way = ways[key] = journey(index, source, destination, asked, family)
-            cells[row * count + column] = codes[value(index, source, destination, asked, family, way)]
+            line[column] = cell(firsts[row][0], destination, (keys[row][0], keys[column][0], "near"))
+        cells += line
     return bytes(cells)

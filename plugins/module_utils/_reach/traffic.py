@@ -10,7 +10,7 @@ narrower rule covers 0 and a rule for all covers both).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .._model.rules import protocol_name
 from ..errors import CloudnetError
@@ -25,8 +25,7 @@ ICMP = ("icmp", "icmpv6")
 _ANSWERS = {("icmp", 8): 0, ("icmp", 13): 14, ("icmp", 15): 16, ("icmp", 17): 18, ("icmpv6", 128): 129}
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(NamedTuple):
     """``protocol``: tcp, udp, icmp, icmpv6, a number as text, or -1 for every one.
 
     ``low``, ``high``: destination ports; for ICMP type and code, -1 for any; None for protocols without ports.
@@ -171,7 +170,7 @@ def spans_text(spans: list[Span]) -> str:
 def narrowed(asked: Traffic, spans: list[Span]) -> str:
     """The part of a question that is left, for people."""
     if asked.protocol in PORTED:
-        return ", ".join(str(replace(asked, low=low, high=high)) for low, high in spans)
+        return ", ".join(str(asked._replace(low=low, high=high)) for low, high in spans)
     return "some of it"
 
 

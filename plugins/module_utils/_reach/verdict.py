@@ -146,7 +146,7 @@ class Fix:
 
     kind: str
     text: str
-    change: Mapping[str, Any] = field(default_factory=dict)
+    change: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

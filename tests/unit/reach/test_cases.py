@@ -26,8 +26,7 @@ def _questions() -> list[Any]:
     found = []
     for path in sorted(CASES.glob("*.yml")):
         case = yaml.safe_load(path.read_text())
-        networks = case["steps"] if "steps" in case else [case]
-        for step in networks:
+        for step in case.get("steps", [case]):
             for question in step["questions"]:
                 name = "-".join([path.stem, *([step["through"]] if "through" in step else []), question["ask"].replace(" ", "_")])
                 found.append(pytest.param(case, step, question, id=name))
