@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any
 
-from ._model.network import Network
+from ._model.network import Network, Rule
 from ._plan.context import Context
 from ._plan.kinds import KINDS
 from ._plan.planner import plan
@@ -83,11 +83,12 @@ def queries(expects: Iterable[Expect]) -> list[Query]:
     return [Query(item.source, item.target, item.protocol, item.port, item.reachable, item.path) for item in expects]
 
 
-def questions(topology: Topology) -> list[Question]:
-    """What the topology's allows, expectations and rules speak of, in pieces that do not overlap; a ping where they speak of nothing."""
+def questions(topology: Topology, rules: Iterable[Rule] = ()) -> list[Question]:
+    """What the topology's allows, expectations and rules speak of, and ``rules``, in pieces that do not overlap; a ping where they speak of
+    nothing."""
     spans: dict[str, set[tuple[int, int]]] = {"tcp": set(), "udp": set()}
     rest: dict[Question, None] = {}
-    for protocol, low, high in _spoken(topology):
+    for protocol, low, high in (*_spoken(topology), *((rule.protocol, rule.from_port, rule.to_port) for rule in rules)):
         if protocol in spans:
             spans[protocol].add((low or 0, 65535 if high is None else high))
         elif protocol in ("icmp", "icmpv6", "-1"):
@@ -138,7 +139,10 @@ def changes(
     told: dict[str, list[dict[str, Any]]] = {"opened": [], "closed": [], "unknown": []}
     if before is not after:
         sides = [_Answers(old), _Answers(new)]
-        for row in _rows(_told(sides, questions(topology), spots(old, new, planned=False))):
+        # A rule that goes speaks of ports of which the topology no longer does.
+        going = [before.rules[key] for key in sorted(before.rules.keys() - after.rules.keys())]
+        asked = questions(topology, (rule for rule in going if rule.protocol != "-1"))
+        for row in _rows(_told(sides, asked, spots(old, new, planned=False))):
             told[row.pop("change")].append(row)
     return {**told, "expect": check(new, queries(topology.expects)) if expects else []}
 
@@ -209,9 +213,14 @@ def _told(
             for family in families:
                 answers = {pair: _change(*(side.word(*pair, question, family) for side in sides)) for pair in pairs}
                 if len(set(answers.values())) == 1:
-                    yield (question, family), one, other_base, next(iter(answers.values()))
+                    yield (question, family), one, other_base, min(answers.values())
                 else:
-                    yield from (((question, family), here.name, there.name, change) for (here, there), change in answers.items())
+                    for (here, there), change in answers.items():
+                        yield (question, family), _name(here, by_base), _name(there, by_base), change
+
+
+def _name(spot: Spot, by_base: Mapping[str, Sequence[Spot]]) -> str:
+    return spot.name if len(by_base[spot.base]) > 1 else spot.base
 
 
 def _change(before: str, after: str) -> str:

@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a topology's names mean as ends of a path, what a plan opens and closes between them, and whether expectations hold."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Network
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import load
+from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
+    Query,
+    accounts_in,
+    answer,
+    changes,
+    check,
+    matrix_text,
+    named_matrix,
+    queries,
+    questions,
+    world_of,
+)
+from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
+from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
+from ansible_collections.cloudnet.vpc.plugins.module_utils.evidence import missing
+from ansible_collections.cloudnet.vpc.plugins.module_utils.render import connectivity_lines, expect_failure, expect_table
+
+FINANCE = Path(__file__).parents[2] / "docs" / "examples" / "finance_hub.yml"
+ACCOUNTS = {"": "111111111111"}
+
+PAIR: dict[str, Any] = {
+    "name": "pair",
+    "region": "us-east-1",
+    "vpcs": {
+        "a": {
+            "cidr": "10.0.0.0/16",
+            "subnets": {"app": {"cidr": "10.0.1.0/24", "az": "a"}, "far": {"cidr": "10.0.2.0/24", "az": "b", "table": "far"}},
+            "route_tables": {"far": {}},
+            "security_groups": {"web": {}},
+        },
+        "b": {"cidr": "10.1.0.0/16", "subnets": {"db": {"cidr": "10.1.1.0/24", "az": "a"}}, "security_groups": {"sql": {}}},
+    },
+    "peerings": [{"between": ["a", "b"]}],
+    "allow": [{"from": "a.web", "to": "b.sql", "tcp": ["80-90", 85]}],
+}
+
+
+def pair(**changed: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(PAIR), **changed}
+
+
+def stage(document: Any, through: str = "all", start: Network | None = None) -> tuple[dict[str, Any], World]:
+    """What a plan from nothing (or ``start``) changes, and the world after it."""
+    topology = load(document)
+    before = start or Network()
+    todo = plan(topology, before, ACCOUNTS, through=through)
+    after, ids = simulate(before, todo), ids_after(before, todo)
+    return changes(topology, before, after, todo.ids, ids), World(topology, after, ids)
+
+
+def opens(told: dict[str, Any], key: str = "opened") -> list[str]:
+    return [f"{row['from']} -> {row['to']} {row['traffic']}" for row in told[key] if "internet" not in (row["from"], row["to"])]
+
+
+@pytest.mark.parametrize(
+    ("through", "codes"),
+    [
+        ("vpcs", ["DISCONNECTED_VPCS", "SG_HAS_NO_RULES"]),
+        ("peerings", ["NO_ROUTE_TO_DESTINATION", "SG_HAS_NO_RULES", "NO_ROUTE_TO_DESTINATION"]),
+        ("routes", ["SG_HAS_NO_RULES"]),
+        ("rules", []),
+    ],
+)
+def test_the_finance_hub_step_by_step(through: str, codes: list[str]) -> None:
+    told, _world = stage(FINANCE, through)
+    https, transitive = told["expect"]
+    assert [item["code"] for item in https["blockers"]] == codes
+    assert (https["found"], https["ok"]) == (("reachable", True) if not codes else ("blocked", False))
+    assert (transitive["found"], transitive["ok"]) == ("blocked", True)
+    assert [item["code"] for item in transitive["blockers"]][:1] == ["DISCONNECTED_VPCS"]
+    wanted = ["marketing.web -> finance.db tcp 443", "marketing.web -> finance.db tcp 3306", "marketing.web -> finance.db icmp"]
+    assert opens(told) == ([] if codes else wanted)
+
+
+def test_what_fails_is_told_with_what_would_open_it() -> None:
+    told, _world = stage(FINANCE, "routes")
+    (row, _other) = told["expect"]
+    assert expect_failure(row) == (
+        "expect[0]: marketing.app -> finance.financeserver tcp 443 is to be reachable, and is blocked: SG_HAS_NO_RULES: finance.db "
+        "(inbound) for tcp 443 from 10.0.1.10: no inbound rules at all; to open it: allow: {from: marketing.web, to: finance.db, tcp: 443} "
+        "(an inbound rule of finance.db)"
+    )
+    assert f"expect fails: {expect_failure(row)}" in connectivity_lines(told)
+    assert [line.split()[0] for line in expect_table(told["expect"]).splitlines()] == ["FROM", "FAIL", "ok"]
+
+
+def test_a_removal_closes_what_it_opened() -> None:
+    _told, world = stage(PAIR)
+    told, after = stage(pair(allow=[]), start=world.network)
+    assert opens(told, "closed") == ["a.web -> b.sql tcp 80-90"]
+    assert told["opened"] == [] and told["unknown"] == []
+    told, after = stage(pair(allow=[{"from": "a.web", "to": "b.sql", "tcp": "86-95"}]), start=world.network)
+    assert opens(told, "closed") == ["a.web -> b.sql tcp 80-85"] and opens(told) == ["a.web -> b.sql tcp 91-95"]
+    told, after = stage(pair(allow=[], expect=[{"from": "a.app", "to": "b.db", "tcp": 85, "reachable": False}]), start=world.network)
+    assert opens(told, "closed") == ["a.web -> b.sql tcp 80-90"]
+    assert [row["ok"] for row in told["expect"]] == [True]
+    topology = load(PAIR)
+    gone = plan(topology, world.network, ACCOUNTS, absent=True)
+    told = changes(topology, world.network, simulate(world.network, gone), gone.ids, ids_after(world.network, gone), expects=False)
+    assert opens(told, "closed") == ["a.web -> b.sql tcp 80-90"]
+    assert told["expect"] == [] and after.ids
+
+
+def test_subnets_that_differ_are_told_apart() -> None:
+    narrow = pair(peerings=[{"between": ["a", "b"], "routes": {"a": ["private"], "b": ["private"]}}])
+    told, world = stage(narrow)
+    assert opens(told) == ["a.web in app -> b.sql tcp 80-90"]
+    assert named_matrix(world).names == ("a.web in app", "a.web in far", "b.sql")
+    told, world = stage(PAIR)
+    assert opens(told) == ["a.web -> b.sql tcp 80-90"]
+    assert named_matrix(world).names == ("a.web", "b.sql")
+
+
+def test_ports_are_cut_where_rules_begin_and_end() -> None:
+    asked = [str(item) for item in questions(load(PAIR))]
+    assert asked == ["tcp 80-84", "tcp 85", "tcp 86-90"]
+    assert [str(item) for item in questions(load(pair(allow=[])))] == ["icmp echo request"]
+
+
+def test_a_plan_of_nothing_changes_nothing() -> None:
+    _told, world = stage(PAIR)
+    told, _world = stage(PAIR, start=world.network)
+    assert {key: value for key, value in told.items() if value} == {}
+
+
+def test_what_was_not_read_is_unknown() -> None:
+    """The same network as AWS would tell it, but for one file."""
+    document = pair(expect=[{"from": "a.app", "to": "b.db", "tcp": 85}])
+    _told, world = stage(document)
+    files = ("Vpcs", "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "VpcPeeringConnections")
+    real = observed(world.network)
+    full = replace(real, complete=frozenset(("111111111111", "us-east-1", file) for file in files))
+    topology = load(document)
+    there = world_of(topology, full, ACCOUNTS, simulated=False)
+    assert [row["found"] for row in check(there, queries(topology.expects))] == ["reachable"]
+    assert missing(topology, full, there.ids, ACCOUNTS) == []
+    for file, field in (
+        ("NetworkAcls", "network_acls"),
+        ("RouteTables", "route_tables"),
+        ("Subnets", "subnets"),
+        ("SecurityGroups", "security_groups"),
+    ):
+        less = replace(full, complete=full.complete - {("111111111111", "us-east-1", file)}, **{field: {}})
+        part = world_of(topology, less, ACCOUNTS, simulated=False)
+        (row,) = check(part, queries(topology.expects))
+        assert (row["found"], row["ok"]) == ("unknown", None), file
+        assert file in row["why"] + str(row["unknowns"])
+        assert [item.file for item in missing(topology, less, part.ids, ACCOUNTS)] == [file]
+
+
+def observed(network: Network) -> Network:
+    """A simulated network with ids as AWS gives them."""
+
+    def real(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace("planned:", "real-")
+        if isinstance(value, tuple):
+            return tuple(real(item) for item in value)
+        if isinstance(value, dict):
+            return {real(key): real(item) for key, item in value.items()}
+        if hasattr(value, "__dataclass_fields__"):
+            return replace(value, **{name: real(getattr(value, name)) for name in value.__dataclass_fields__})
+        return value
+
+    result: Network = real(network)
+    return result
+
+
+def test_an_instance_is_found_and_has_its_own_state() -> None:
+    _told, world = stage(FINANCE)
+    subnet, group = world.ids["vpcs.finance.subnets.server"], world.ids["vpcs.finance.security_groups.db"]
+    stopped = Instance(
+        id="i-1",
+        account="111111111111",
+        region="us-east-1",
+        tags={},
+        vpc=world.ids["vpcs.finance"],
+        subnet=subnet,
+        state="stopped",
+        private_ip="172.31.1.199",
+    )
+    assert group in world.network.security_groups
+    there = World(world.topology, replace(world.network, instances={"i-1": stopped}), world.ids)
+    (row, _other) = check(there, queries(world.topology.expects))
+    assert "BAD_STATE" in [item["code"] for item in row["blockers"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "verdict"),
+    [
+        ("marketing.app", "finance.financeserver", "reachable"),
+        ("group:marketing.web", "group:finance.db", "reachable"),
+        ("marketing.web", "finance.db", "reachable"),
+        ("developer.dev", "finance.db", "blocked"),
+        ("internet", "finance.financeserver", "blocked"),
+    ],
+)
+def test_notations(source: str, destination: str, verdict: str) -> None:
+    _told, world = stage(FINANCE)
+    assert answer(world, Query(source, destination, "tcp", 443)).verdict == verdict
+
+
+def test_a_name_that_is_not_there_is_told_with_those_that_are() -> None:
+    _told, world = stage(FINANCE)
+    with pytest.raises(
+        CloudnetError, match=r"'finance.serve' is no instance or subnet or group of vpcs.finance: it has db, edge, financeserver"
+    ):
+        answer(world, Query("finance.serve", "marketing.app"))
+    with pytest.raises(CloudnetError, match="is no end of a path"):
+        answer(world, Query("somewhere", "marketing.app"))
+
+
+def test_what_is_not_there_yet_is_blocked_by_that() -> None:
+    topology = load(FINANCE)
+    row, other = check(World(topology, Network(), {}), queries(topology.expects))
+    assert [item["code"] for item in row["blockers"]] == ["NOT_THERE"] and row["ok"] is False
+    assert other["ok"] is True
+
+
+def test_the_matrix_as_text() -> None:
+    _told, world = stage(FINANCE)
+    text = matrix_text(named_matrix(world))
+    lines = text.splitlines()
+    assert lines[0].split() == ["tcp", "443", "finance.financeserver", "finance.db", "marketing.web", "developer.tools"]
+    assert lines[3].split() == ["marketing.web", "->", "yes", "yes", "-", "X"]
+    assert lines[-1] == "2 of 12 reachable (17 %); the same for tcp 3306, icmp echo request"
+
+
+def test_accounts_are_known_from_what_is_there() -> None:
+    document = pair(accounts={"one": {"profile": "p"}, "two": {"role_arn": "arn:aws:iam::222222222222:role/x"}})
+    document["vpcs"]["a"]["account"], document["vpcs"]["b"]["account"] = "one", "two"
+    topology = load(document)
+    todo = plan(topology, Network(), {"one": "111111111111", "two": "222222222222"})
+    assert accounts_in(topology, simulate(Network(), todo)) == {"one": "111111111111", "two": "222222222222"}
