@@ -80,10 +80,18 @@ def _place(index: Index, end: End, family: int, by_group: bool) -> str:
         return "internet" if end.text == "internet" else f"{end.text}/{32 if family == 4 else 128}"
     if by_group and end.groups and (group := network.security_groups.get(end.groups[0])):
         return name(group)
-    if end.subnet in network.subnets and (subnet := network.subnets[end.subnet]).name:
-        return name(subnet)
-    address = end.address(family)
-    return f"{address}/{32 if family == 4 else 128}" if address else end.text
+    subnet = network.subnets.get(end.subnet)
+    return name(subnet) if subnet and subnet.name else block_of(network, end, family)
+
+
+def block_of(network: Network, end: End, family: int) -> str:
+    """The narrowest block that stands for an end: its address, or its subnet's block while it has none of its own."""
+    if end.kind == "internet" and end.text == "internet":
+        return "0.0.0.0/0" if family == 4 else "::/0"
+    subnet = network.subnets.get(end.subnet)
+    if end.standin and subnet:
+        return subnet.cidr if family == 4 else subnet.ipv6_cidr
+    return f"{end.address(family)}/{32 if family == 4 else 128}"
 
 
 def allow(index: Index, source: End, destination: End, asked: Traffic, family: int, egress: bool, by_group: bool, seen_as: str = "") -> Fix:
@@ -103,7 +111,7 @@ def allow(index: Index, source: End, destination: End, asked: Traffic, family: i
 
 def peer(network: Network, one: str, other: str) -> Fix:
     """A peering that is not there."""
-    wish = {"between": [vpc_name(network, one), vpc_name(network, other)]}
+    wish = {"between": sorted((vpc_name(network, one), vpc_name(network, other)))}
     return Fix("peering", f"peerings: {flow(wish)}", {"peerings": [wish]})
 
 
@@ -141,11 +149,9 @@ def public_subnet(network: Network, subnet: Subnet) -> Fix:
     return Fix("route", f"subnets.{short}: {{public: true}} in vpcs.{vpc}, or nat: with a public subnet for outbound traffic alone", wish)
 
 
-def acl_entry(network: Network, acl: NetworkAcl, egress: bool, asked: Traffic, address: str, deny: AclEntry | None) -> Fix:
+def acl_entry(network: Network, acl: NetworkAcl, egress: bool, asked: Traffic, cidr: str, deny: AclEntry | None) -> Fix:
     """An entry before the one that denies."""
-    family = 6 if ":" in address else 4
     number = free_number(acl, egress, deny)
-    cidr = f"{address}/{32 if family == 4 else 128}"
     entry: dict[str, Any] = {"number": number, "cidr": cidr}
     if asked.protocol != "-1":
         entry |= protocol_keys(asked)

@@ -148,7 +148,7 @@ def from_internet(walk: Walk) -> Translation | None:
         if not walk.goal.public:
             component = gateway.id if gateway else vpc
             why = f"{walk.goal.ipv4} has no public address, so nothing on the internet can be addressed to it"
-            fix = explain.other("give it an elastic IP address, or ask from inside")
+            fix = explain.other("give it an elastic IP address, or ask from inside its network")
             walk.block("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", component, explain.name(gateway, component), why, fix)
         walk.dst = walk.goal.ipv4
     if gateway is not None and not _edge(walk, gateway.id):
@@ -222,4 +222,4 @@ def appliance_groups(walk: Walk, interface: Interface, subnet: Subnet) -> None:
             walk.doubt("PARTIAL" if found.verdict == SOME else "NOT_OBSERVED", interface.id, name, found.why, found.missing)
             continue
         fix = explain.other(f"an {side} rule for {walk.asked} {'to' if egress else 'from'} {address} on {', '.join(interface.groups)}")
-        walk.block(found.code, interface.id, name, f"the groups of {name} have {found.why} for {walk.asked}", fix)
+        walk.block(found.code, interface.id, name, f"the groups of {name} ({side}) for {walk.asked}: {found.why}", fix)

@@ -25,6 +25,31 @@ from .._model.network import (
 from .blocks import PUBLIC as PUBLIC_CANDIDATES
 from .blocks import BlockSet, block, holds, plainest
 
+#: The files of a snapshot that a verdict may need, besides Vpcs and VpcPeeringConnections. What of them was not read makes it unknown.
+FILES = frozenset(
+    {
+        "Subnets",
+        "RouteTables",
+        "SecurityGroups",
+        "SecurityGroupRules",
+        "NetworkAcls",
+        "NetworkInterfaces",
+        "Reservations",
+        "InternetGateways",
+        "EgressOnlyInternetGateways",
+        "NatGateways",
+        "VpcEndpoints",
+        "ManagedPrefixLists",
+        "PrefixListEntries",
+        "TransitGateways",
+        "TransitGatewayAttachments",
+        "TransitGatewayVpcAttachments",
+        "TransitGatewayRouteTables",
+        "TransitGatewayStaticRoutes",
+        "TransitGatewayPropagations",
+    }
+)
+
 _KEPT = "_reach_index"
 
 

@@ -98,10 +98,11 @@ class Matrix:
 
     def table(self, question: int = 0) -> str:
         """As text, a row a source: ``yes``, ``X`` for blocked, ``?`` for unknown, and a last line with the share that gets through."""
-        width = max([len(name) for name in self.names], default=4)
+        asked = str(self.questions[question])
+        width = max(len(name) for name in (asked, *self.names))
         columns = [max(len(name), 3) for name in self.names]
         heads = "  ".join(f"{name:<{size}}" for name, size in zip(self.names, columns, strict=True))
-        lines = [f"{self.questions[question]!s:<{width}}    {heads}"]
+        lines = [f"{asked:<{width}}    {heads}"]
         for source, name in enumerate(self.names):
             marks = (_MARKS[self.verdict(source, destination, question)] for destination in range(len(self.names)))
             lines.append(f"{name:<{width}} -> " + "  ".join(f"{mark:<{size}}" for mark, size in zip(marks, columns, strict=True)))

@@ -285,14 +285,17 @@ def _right_way(walk: Walk, subnet: Subnet, table: RouteTable) -> Fix:
     if not there:
         if walk.goal.kind == "internet":
             return explain.public_subnet(network, subnet)
-        return explain.other(f"nothing that was observed has {walk.dst}")
+        return explain.other(f"declare or observe the network that has {walk.dst}, and route there")
     cidr = next((block for block in index.cidrs(there) if holds(block, walk.dst)), f"{walk.dst}/{128 if walk.family == 6 else 32}")
     if there == vpc:
         return explain.route(network, table, cidr, "local", "local")
     peering = index.peering(vpc, there)
     if peering is not None and peering.live:
-        if any(route.destination == cidr for route in table.routes):
+        taken = {route.destination: route for route in table.routes}
+        if cidr in taken:
             cidr = f"{walk.dst}/{128 if walk.family == 6 else 32}"  # the block is taken: a more specific one
+        if cidr in taken:
+            return explain.other(f"replace {route_text(taken[cidr])} in route table {explain.name(table)} by one via {peering.id}")
         return explain.route(network, table, cidr, "peering", peering.id, peering)
     if gateway := transit.joined(index, vpc, there):
         return explain.route(network, table, cidr, "transit_gateway", gateway)

@@ -227,8 +227,7 @@ class _Gate:
             why = f"{told} for {toward}, {side}: {found.why}"
             self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, why, found.missing))
             return
-        near = f" ({rule_text(found.near)})" if found.near else ""
-        why = f"{told} ({side}) for {toward}: {found.why}{near}"
+        why = f"{told} ({side}) for {toward}: {found.why}"
         self._block(found.code, why, self._fix(found, peer), rule_text(found.near) if found.near else "")
 
     def _no_groups(self) -> None:
@@ -269,7 +268,7 @@ def merged(notes: Iterable[_Note]) -> tuple[_Note, ...]:
 
 
 #: What is one thing, whichever way it is met.
-_SHARED = ("DISCONNECTED_VPCS", "BAD_STATE", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
+_SHARED = ("DISCONNECTED_VPCS", "BAD_STATE", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED", "NO_SUCH_SUBNET")
 
 
 def _disposition(blockers: Iterable[Blocker], unknowns: Iterable[Unknown], direction: str) -> Disposition:

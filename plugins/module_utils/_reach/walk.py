@@ -154,9 +154,15 @@ class Walk:
             return
         self.hop(step, acl.id, name, f"denied {'out of' if egress else 'into'} {where}", deciding)
         answers = " (the answer: network ACLs are stateless)" if self.back else ""
-        fix = explain.acl_entry(self.index.network, acl, egress, self.asked, address, found.deny)
+        fix = explain.acl_entry(self.index.network, acl, egress, self.asked, self._block(address), found.deny)
         why = f"the {side} entries of {name} deny {what} {'out of' if egress else 'into'} {where}{answers}"
         self.block("SUBNET_ACL_RESTRICTION", acl.id, name, why, fix, deciding)
+
+    def _block(self, address: str) -> str:
+        """The block of the end that has an address; of a gateway's address itself."""
+        ends = [end for end in (self.source, self.goal) if end.address(self.family) == address]
+        own = f"{address}/{32 if self.family == 4 else 128}"
+        return explain.block_of(self.index.network, ends[0], self.family) if ends else own
 
     def deliver(self, vpc: str, came_from: str = "") -> Translation | None:
         """Into the subnet of ``vpc`` that holds the destination. ``came_from``: the subnet it came from, when that is of this VPC.

@@ -214,7 +214,7 @@ class _Builder:
 
     def _hosts(self) -> None:
         for id_, spec in self.each("hosts"):
-            vpc, eni = self.data["subnets"][spec["subnet"]]["vpc"], f"eni-{id_.removeprefix('i-')}"
+            vpc, eni = self.data["subnets"][spec["subnet"]]["vpc"], f"eni-{id_.removeprefix('eni-').removeprefix('i-')}"
             private: dict[str, Any] = {"PrivateIpAddress": spec["ip"]} if "ip" in spec else {}
             if "public" in spec:
                 private["Association"] = {"PublicIp": spec["public"]}

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.index import FILES
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.matrix import Question, matrix
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.verdict import BLOCKER_CODES, UNKNOWN_CODES, Blocker, Verdict
@@ -133,9 +134,7 @@ def test_every_answer_is_in_order(data: dict[str, Any], source: str, destination
     assert _ask(data, source, destination, question) == found
 
 
-@pytest.mark.parametrize(
-    "missing", ["NetworkAcls", "RouteTables", "SecurityGroupRules", "VpcPeeringConnections", "Subnets", "NetworkInterfaces"]
-)
+@pytest.mark.parametrize("missing", sorted({*FILES, "VpcPeeringConnections"} - {"Reservations"}))
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(networks(), st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.sampled_from(QUESTIONS))
 def test_a_missing_file_never_turns_an_answer_round(

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Notations of ends and questions, and what is said of wrong ones: one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.endpoints import resolve
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.index import Index
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.traffic import traffic
+from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
+
+from . import terse
+
+NETWORK: dict[str, Any] = {
+    "vpcs": {"vpc-a": "10.0.0.0/16", "vpc-b": "10.0.0.0/16", "vpc-c": "10.5.0.0/16"},
+    "subnets": {
+        "subnet-a": {"vpc": "vpc-a", "cidr": "10.0.1.0/24", "public": True},
+        "subnet-b": {"vpc": "vpc-b", "cidr": "10.0.1.0/24"},
+        "subnet-c": {"vpc": "vpc-c", "cidr": "10.5.1.0/28"},
+    },
+    "groups": {"sg-a": {"vpc": "vpc-a", "in": ["tcp 22 10.0.1.8/29", "tcp 22 198.51.100.0/24"]}, "sg-b": {"vpc": "vpc-b"}},
+    "hosts": {
+        "i-a": {"subnet": "subnet-a", "ip": "10.0.1.20", "groups": ["sg-a"], "public": "203.0.113.77"},
+        "eni-b": {"subnet": "subnet-b", "ip": "10.0.1.30", "groups": ["sg-b"]},
+    },
+    "endpoints": {"vpce-1": {"vpc": "vpc-a", "type": "Interface", "subnets": ["subnet-gone"], "groups": ["sg-a"]}},
+}
+
+
+@pytest.fixture
+def index() -> Index:
+    return Index.of(terse.network(NETWORK))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("i-gone", "i-gone is not in what was observed: is it of another account or Region, or gone?"),
+        ("eni-gone", "eni-gone is not in what was observed: is it of another account or Region, or gone?"),
+        ("subnet-a", "subnet-a needs its security groups: subnet-a+sg-…"),
+        ("subnet-gone+sg-a", "subnet-gone+sg-a: subnet subnet-gone is not in what was observed"),
+        ("subnet-a+sg-gone", "subnet-a+sg-gone: security group sg-gone is not in what was observed"),
+        ("subnet-a+sg-b", "subnet-a+sg-b: sg-b is a group of vpc-b, and subnet-a is in vpc-a"),
+        ("vpce-1", "vpce-1: neither its interfaces nor its subnets are in what was observed"),
+        ("10.0.9.9", "10.0.9.9 could be in vpc-a or vpc-b: write 10.0.9.9@vpc-…"),
+        ("10.0.9.9@vpc-x", "10.0.9.9@vpc-x: vpc-x is not in what was observed"),
+        ("web", "'web' is no end of a path: write i-…, eni-…, vpce-…, an address, internet, or subnet-…+sg-…,sg-…"),
+    ],
+)
+def test_a_wrong_end_is_one_line(index: Index, text: str, message: str) -> None:
+    with pytest.raises(CloudnetError) as error:
+        resolve(index, text)
+    assert str(error.value) == message
+
+
+def test_ends_that_are_there(index: Index) -> None:
+    host = resolve(index, "i-a")
+    assert (host.vpc, host.subnet, host.interface, host.ipv4, host.public, host.groups) == (
+        "vpc-a",
+        "subnet-a",
+        "eni-a",
+        "10.0.1.20",
+        "203.0.113.77",
+        ("sg-a",),
+    )
+    assert resolve(index, "10.0.1.20").interface == "eni-a"  # the only VPC with such an interface
+    assert resolve(index, "10.0.1.30", resolve(index, "eni-b")).interface == "eni-b"
+    assert resolve(index, "203.0.113.77").by_public
+    assert resolve(index, "8.8.8.8").kind == "internet"
+    assert resolve(index, "192.168.0.1").kind == "outside"
+
+
+def test_what_is_not_launched_has_an_address_that_no_rule_names(index: Index) -> None:
+    end = resolve(index, "subnet-a+sg-a")
+    assert end.standin and end.ipv4 == "10.0.1.4"  # .10 lies in the /29 of a rule
+    assert end.public  # the subnet gives public addresses
+
+
+def test_the_internet_is_an_address_that_no_rule_names() -> None:
+    data = NETWORK | {"groups": {**NETWORK["groups"], "sg-x": {"vpc": "vpc-a", "in": ["tcp 22 203.0.113.0/24"]}}}
+    assert resolve(Index.of(terse.network(data)), "internet").ipv4 == "192.0.2.77"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "message"),
+    [
+        ("tpc", 80, "protocol 'tpc' is none of tcp, udp, icmp, -1 and the numbers 0 to 255"),
+        ("256", None, "protocol '256' is none of tcp, udp, icmp, -1 and the numbers 0 to 255"),
+        ("tcp", "http", "port 'http' is not a port (443) or a range (80-90)"),
+        ("tcp", "90-80", "port 90-80 is no port or range of ports from 0 to 65535"),
+        ("udp", 65536, "port 65536 is no port or range of ports from 0 to 65535"),
+        ("47", 80, "protocol 47 has no ports; leave port 80 out"),
+        ("icmp", "8/0/1", "port '8/0/1' is not an ICMP type (8) or type and code (8/0)"),
+    ],
+)
+def test_a_wrong_question_is_one_line(protocol: str, port: Any, message: str) -> None:
+    with pytest.raises(CloudnetError) as error:
+        traffic(protocol, port)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "family", "said", "answer"),
+    [
+        ("tcp", 443, 4, "tcp 443", "tcp 1024-65535"),
+        ("TCP", "80-90", 4, "tcp 80-90", "tcp 1024-65535"),
+        ("17", None, 4, "udp all ports", "udp 1024-65535"),
+        ("icmp", None, 4, "icmp echo request", "icmp echo reply"),
+        ("icmp", "8/0", 6, "icmpv6 echo request", "icmpv6 echo reply"),
+        ("icmp", 3, 4, "icmp type 3", "None"),
+        ("icmp", -1, 4, "icmp", "icmp"),
+        ("all", None, 4, "all traffic", "all traffic"),
+        (50, None, 4, "protocol 50", "protocol 50"),
+    ],
+)
+def test_questions_and_their_answers(protocol: str | int, port: Any, family: int, said: str, answer: str) -> None:
+    asked = traffic(protocol, port, family=family)
+    assert (str(asked), str(asked.reply())) == (said, answer)
+
+
+def test_a_host_reaches_itself_and_a_message_that_asks_nothing_needs_no_way_back(index: Index) -> None:
+    assert reach(index.network, "i-a", "10.0.1.20@vpc-a", "tcp", 9).reachable
+    assert reach(index.network, "i-a", "subnet-a+sg-a", "icmp", "3/4").back is None

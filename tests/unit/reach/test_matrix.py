@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Matrices: as text, as rows, and over as few classes as there are kinds of ends. (That they equal the pairs is in test_properties.py.)"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.matrix import Question, interfaces, matrix
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.report import text
+
+from . import terse
+
+HUB = yaml.safe_load((Path(__file__).parent / "cases" / "peering_hub.yml").read_text())["network"]
+
+
+def test_a_table_to_remember() -> None:
+    found = matrix(terse.network(HUB), {"hub": "i-a", "one": "i-b", "two": "i-c", "dark": "10.2.1.99"}, [("tcp", 443), Question("icmp")])
+    assert found.table() == (
+        "tcp 443    hub  one  two  dark\n"
+        "hub     -> -    yes  yes  ?\n"
+        "one     -> yes  -    X    X\n"
+        "two     -> yes  X    -    ?\n"
+        "dark    -> ?    X    ?    -\n"
+        "4 of 12 reachable (33 %), 4 unknown"
+    )
+    assert found.table(1).splitlines()[0] == "icmp echo request    hub  one  two  dark"
+    rows = list(found.rows())
+    assert len(rows) == 24
+    assert rows[0] == {"source": "hub", "destination": "one", "protocol": "tcp", "port": 443, "verdict": "reachable"}
+    assert json.loads(json.dumps(rows)) == rows
+    verdict = found.explain(1, 2)
+    assert verdict.codes == ("DISCONNECTED_VPCS",)
+    assert "to open it: peerings: {between: [vpc-b, vpc-c]}" in text(verdict)
+
+
+def test_alike_ends_are_one_class() -> None:
+    hosts = {f"i-{number}": {"subnet": "subnet-a", "ip": f"10.0.1.{20 + number}", "groups": ["sg-a"]} for number in range(50)}
+    data = HUB | {"hosts": {**HUB["hosts"], **hosts}}
+    found = matrix(terse.network(data), interfaces(terse.network(data)), [("tcp", 443)])
+    assert len(found.names) == 53
+    assert len(set(found.classes)) == 3
+    narrow = data | {"groups": {**HUB["groups"], "sg-b": {"vpc": "vpc-b", "in": ["tcp 443 10.0.1.25/32"]}}}
+    found = matrix(terse.network(narrow), interfaces(terse.network(narrow)), [("tcp", 443)])
+    assert len(set(found.classes)) == 4  # one rule tells one of them apart
+    names = list(found.names)
+    assert found.verdict(names.index("eni-5"), names.index("eni-b")) == "reachable"
+    assert found.verdict(names.index("eni-6"), names.index("eni-b")) == "blocked"
+
+
+def test_nothing_asked_is_nothing_said() -> None:
+    assert matrix(terse.network(HUB), []).table() == "icmp echo request\n0 of 0 reachable"
