@@ -46,8 +46,11 @@ def block(text: str) -> Block:
 
 @lru_cache(maxsize=262144)
 def holds(cidr: str, address: str) -> bool:
-    """Whether an address lies in a block, both as text."""
-    return block(cidr).holds(ip(address))
+    """Whether an address lies in a block, both as text. What is no block holds nothing: snapshots of others may be misshapen."""
+    try:
+        return block(cidr).holds(ip(address))
+    except ValueError:
+        return False
 
 
 def any_holds(cidrs: Iterable[str], address: str) -> bool:

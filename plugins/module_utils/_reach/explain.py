@@ -119,11 +119,9 @@ def accept(network: Network, peering: Peering) -> Fix:
     """What brings a connection to life."""
     if peering.status == "pending-acceptance":
         side = peering.accepter
-        return Fix(
-            "accept",
-            f"accept {peering.id} as account {side.account} in {side.region} (within 7 days of the request)",
-            {"accept": peering.id},
-        )
+        # https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
+        until = f"before {peering.expires:%Y-%m-%d %H:%M %Z}" if peering.expires else "within 7 days of the request"
+        return Fix("accept", f"accept {peering.id} as account {side.account} in {side.region} ({until})", {"accept": peering.id})
     if peering.status in ("provisioning", "initiating-request"):
         return Fix("accept", f"wait until {peering.id} is active; it is {peering.status}", {"accept": peering.id})
     found = peer(network, peering.requester.vpc, peering.accepter.vpc)

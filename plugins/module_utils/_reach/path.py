@@ -161,7 +161,7 @@ def _follow(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken: 
         if gateways.nat(walk, subnet, route.target):
             nat = network.nat_gateways[route.target]
             leave(walk, nat.vpc, nat.subnet)
-        else:
+        elif not walk.ended:
             go_on(walk, subnet.vpc)
     elif route.via == "endpoint":
         endpoint = network.endpoints.get(route.target)

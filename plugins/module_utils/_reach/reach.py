@@ -83,7 +83,10 @@ def reach(
         hops = (_ending(index, Step.SOURCE, here, chosen), _ending(index, Step.DESTINATION, there, chosen))
         trace = Trace(Disposition.DELIVERED, hops)
         return Verdict(REACHABLE, here.text, there.text, str(asked), chosen, trace, Trace(Disposition.DELIVERED, hops[::-1]), mtu=9001)
-    return conclude(index, here, there, asked, chosen, journey(index, here, there, asked, chosen))
+    try:
+        return conclude(index, here, there, asked, chosen, journey(index, here, there, asked, chosen))
+    except ValueError as error:  # an address or block in the snapshot that is none
+        raise CloudnetError(f"{here.text} to {there.text}: the network that was read is misshapen: {error}") from error
 
 
 def journey(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Journey:
@@ -99,7 +102,7 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
     if answer is not None:
         start = _answering(destination, forward, family)
         back = Walk(index, answer, destination, source, start, forward.src, RETURN, forward, unsure=forward.unsure)
-        if destination.kind != "host" and forward.hops and forward.hops[-1].step is Step.END:
+        if destination.kind != "host" and forward.ended:
             back.hop(Step.END, "", "", "where the question ended is not known, nor then where the answer comes from")
         else:
             travel(back)
@@ -118,8 +121,7 @@ def conclude(index: Index, source: End, destination: End, asked: Traffic, family
     blockers = merged([*start.blockers, *forward.blockers, *finish.blockers, *(back.blockers if back else ())])
     unknowns = merged([*start.unknowns, *forward.unknowns, *finish.unknowns, *(back.unknowns if back else ())])
     hops = (_ending(index, Step.SOURCE, source, family), *start.hops, *forward.hops, *finish.hops)
-    lost = bool(forward.hops) and forward.hops[-1].step is Step.END
-    arrived = () if lost else (_ending(index, Step.DESTINATION, destination, family, bool(forward.blockers)),)
+    arrived = () if forward.ended else (_ending(index, Step.DESTINATION, destination, family, bool(forward.blockers)),)
     verdict = concluded(blockers, unknowns)
     dns, dns_why = private_name(index, source, destination)
     return Verdict(
@@ -302,7 +304,7 @@ def _back_trace(
         component, name = destination.interface or destination.text, explain.end_name(index, destination)
         hops.append(Hop(Step.TRACKED, component, name, "security groups let answers through, both ends"))
     hops += back.hops
-    if not (back.hops and back.hops[-1].step is Step.END):
+    if not back.ended:
         hops.append(_ending(index, Step.DESTINATION, source, family, bool(back.blockers)))
     return Trace(_disposition(blockers, unknowns, RETURN), tuple(hops))
 

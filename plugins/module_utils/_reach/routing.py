@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._model.network import Network, Route, RouteTable, TransitRoute, TransitTable
-from .blocks import any_holds, block, ip, private
+from .blocks import any_holds, block, holds, ip, private
 from .index import Index
 
 _STATIC, _LIST, _PROPAGATED = range(3)
@@ -147,7 +147,7 @@ def transit_lookup(index: Index, table: TransitTable, address: str) -> TransitFo
     found: list[tuple[int, int, TransitFound]] = []
     for route in table.routes:
         for cidr in _blocks(network, route):
-            if block(cidr).holds(ip(address)):
+            if holds(cidr, address):
                 key = f"{route.attachment}@{table.gateway}"
                 target = key if key in network.transit_attachments else route.attachment
                 rule = f"{route.destination} → {route.attachment or 'nothing'}" + (" (blackhole)" if route.state == "blackhole" else "")
@@ -159,7 +159,7 @@ def transit_lookup(index: Index, table: TransitTable, address: str) -> TransitFo
             opaque.append(id_)
             continue
         for cidr in index.cidrs(attachment.resource):
-            if block(cidr).holds(ip(address)):
+            if holds(cidr, address):
                 found.append((-block(cidr).length, _PROPAGATED, TransitFound(id_, rule=f"{cidr} → {id_} (propagated)")))
     best = min(found, key=lambda item: item[:2], default=None)
     attached = network.transit_attachments.get(best[2].attachment) if best else None

@@ -54,7 +54,7 @@ def cross(walk: Walk, subnet: Subnet, table: RouteTable, gateway: str, leave: Le
         return
     there = _tables(walk, here, gateway)
     if there is None:
-        if not walk.unknowns:
+        if not walk.ended:
             go_on(walk, subnet.vpc)
         return
     _arrive(walk, subnet, here, there, leave, go_on)

@@ -93,6 +93,11 @@ class Walk:
         """This stretch carries packets up to so many bytes."""
         self.mtu = min(self.mtu, mtu)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the path could not be followed to an end."""
+        return bool(self.hops) and self.hops[-1].step is Step.END
+
     # Where it is going.
 
     def translation(self) -> Translation | None:

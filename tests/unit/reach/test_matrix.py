@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.matrix import Question, interfaces, matrix
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.report import text
 
 from . import terse
 
-HUB = yaml.safe_load((Path(__file__).parent / "cases" / "peering_hub.yml").read_text())["network"]
+CASES = Path(__file__).parent / "cases"
+HUB = yaml.safe_load((CASES / "peering_hub.yml").read_text())["network"]
 
 
 def test_a_table_to_remember() -> None:
@@ -52,3 +55,19 @@ def test_alike_ends_are_one_class() -> None:
 
 def test_nothing_asked_is_nothing_said() -> None:
     assert matrix(terse.network(HUB), []).table() == "icmp echo request\n0 of 0 reachable"
+
+
+NETWORKS = [path for path in sorted(CASES.glob("*.yml")) if "network" in yaml.safe_load(path.read_text())]
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_every_case_as_a_matrix_says_what_its_pairs_say(path: Path) -> None:
+    case = yaml.safe_load(path.read_text())
+    network = terse.network(case["network"])
+    ends = {host: host for host in case["network"]["hosts"]} | {"internet": "internet"}
+    for question in (("tcp", 443), ("icmp", None)):
+        found = matrix(network, ends, [question])
+        got = {(row["source"], row["destination"]): row["verdict"] for row in found.rows()}
+        assert got == {
+            (one, other): reach(network, one, other, *question, family=4).verdict for one in ends for other in ends if one != other
+        }
