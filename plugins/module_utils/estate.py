@@ -28,6 +28,7 @@ from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate
 from ._topology.preflight import preflight
 from ._topology.types import Topology
+from .advice import advise
 from .connectivity import changes
 from .errors import ApplyError, Finding, PreflightError
 from .evidence import missing, read
@@ -170,6 +171,9 @@ class Estate:
             warnings += advice
         if faults:
             raise PreflightError(faults)
+        if not (options.absent or options.narrow or options.only) and options.through == "all":
+            after, ids = (simulate(network, plan), ids_after(network, plan)) if plan.actions else (network, plan.ids)
+            warnings += advise(self.topology, after, ids, self.accounts, {place: item.values for place, item in quotas.items()})
         return plan, quotas, warnings
 
     def _settled(self) -> tuple[Snapshot, Network]:
