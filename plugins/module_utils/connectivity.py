@@ -154,6 +154,7 @@ class _Answers:
         self.world, self.index = world, world.index
         self.ends: dict[Spot, End | None] = {}
         self.ways: dict[tuple[Any, ...], Journey] = {}
+        self.links: dict[tuple[str, str], bool] = {}
         self.linked = {pair for peering in world.network.peerings.values() for pair in permutations(peering.pair)}
         self.transit = {item.resource for item in world.network.transit_attachments.values()}
         self.transit |= {
@@ -166,12 +167,17 @@ class _Answers:
             self.ends[spot] = self.world.ends(Place("internet"))[0][1] if spot is INTERNET else self.world.end(spot)
         return self.ends[spot]
 
-    def joined(self, one: Spot, other: Spot) -> bool:
-        """Whether anything could lead from the one to the other."""
-        if INTERNET in (one, other):
-            vpc = self.world.vpc_id((other if one is INTERNET else one).vpc)
-            return vpc in self.index.gateways_of
-        here, there = self.world.vpc_id(one.vpc), self.world.vpc_id(other.vpc)
+    def joined(self, one: str, other_vpc: str) -> bool:
+        """Whether anything could lead from the one VPC to the other, by their names; the internet has none."""
+        pair = (one, other_vpc)
+        if pair not in self.links:
+            self.links[pair] = self._linked(*pair)
+        return self.links[pair]
+
+    def _linked(self, one: str, other_vpc: str) -> bool:
+        if not one or not other_vpc:
+            return self.world.vpc_id(one or other_vpc) in self.index.gateways_of
+        here, there = self.world.vpc_id(one), self.world.vpc_id(other_vpc)
         return here == there or (here, there) in self.linked or {here, there} <= self.transit
 
     def word(self, one: Spot, other: Spot, question: Question, family: int) -> str:
@@ -180,7 +186,7 @@ class _Answers:
         if source is None or destination is None:
             unread = any(self.world.unread(spot) for spot, end in ((one, source), (other, destination)) if end is None)
             return UNKNOWN if unread else BLOCKED
-        if not self.joined(one, other):
+        if not self.joined(one.vpc, other.vpc):
             return BLOCKED
         if family not in source.families or family not in destination.families:
             return BLOCKED
@@ -193,10 +199,6 @@ class _Answers:
         return value(self.index, source, destination, asked, family, way)
 
 
-_Key = tuple[str, str]
-_Answer = tuple[str, str]
-
-
 def _told(
     sides: Sequence[_Answers], asked: Sequence[Question], found: Sequence[Spot]
 ) -> Iterator[tuple[tuple[Question, int], str, str, str]]:
@@ -206,9 +208,9 @@ def _told(
         by_base.setdefault(spot.base, []).append(spot)
     families = (4, 6) if any(end and 6 in end.families for side in sides for spot in found if (end := side.end(spot))) else (4,)
     for one, other_base in permutations(by_base, 2):
-        pairs = [(here, there) for here in by_base[one] for there in by_base[other_base]]
-        if not any(side.joined(here, there) for side in sides for here, there in pairs):
+        if not any(side.joined(by_base[one][0].vpc, by_base[other_base][0].vpc) for side in sides):
             continue
+        pairs = [(here, there) for here in by_base[one] for there in by_base[other_base]]
         for question in asked:
             for family in families:
                 answers = {pair: _change(*(side.word(*pair, question, family) for side in sides)) for pair in pairs}
