@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ._model.network import Network, Peering, Route, RouteTable
+from ._topology.blocks import Block
 from ._topology.limits import QUOTAS, limits
 from ._topology.types import PeeringSpec, Topology
 from .errors import Finding
-
-Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: From this part of a quota on it is worth a word.
 NEAR = 0.8
