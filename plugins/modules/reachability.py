@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: reachability
-version_added: 0.2.0
+version_added: 0.1.0
 short_description: Say whether traffic gets from one end to another and its answer back, or everything that is in the way
 description:
   - Follows a packet, and its answer, through routes, peering connections, gateways, security groups and network ACLs as AWS documents them,

@@ -109,6 +109,9 @@ def environment(folder: Path = ROOT, extra: Mapping[str, str] | None = None) -> 
     # As a shell has it: the playbooks know by it where their user stands.
     kept["PWD"] = str(folder)
     kept["HOME"] = str(HOME)
+    if TREE in (folder, *folder.parents):
+        # Nothing may appear in the build tree while another gate looks at its files.
+        kept["PYTHONDONTWRITEBYTECODE"] = "1"
     kept["ANSIBLE_HOME"] = str(HOME / ".ansible")
     kept["ANSIBLE_NOCOLOR"] = kept["NO_COLOR"] = "1"
     kept.update(extra or {})

@@ -63,7 +63,7 @@ def _routes(draw: st.DrawFn, data: dict[str, Any], vpc: int) -> list[str]:
 def rules(draw: st.DrawFn, vpc: int) -> list[str]:
     """Rules of a group of one VPC."""
     peers = st.sampled_from([*PEERS, *(f"sg-{other}{number}" for other in VPCS for number in range(2))])
-    return [f"{draw(st.sampled_from(PROTOCOLS))} {draw(peers)}" for _ in range(draw(st.integers(0, 3)))]
+    return [f"{draw(st.sampled_from(PROTOCOLS))} {draw(peers)}" for _turn in range(draw(st.integers(0, 3)))]
 
 
 @st.composite

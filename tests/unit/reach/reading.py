@@ -167,8 +167,8 @@ def whole() -> str:
 
 def written(document: str) -> str:
     """A document with its examples renewed."""
-    head, _, rest = document.partition(START)
-    _, _, tail = rest.partition(END)
+    head, _start, rest = document.partition(START)
+    _old, _end, tail = rest.partition(END)
     return f"{head}{START}\n\n{examples()}\n{END}{tail}"
 
 

@@ -11,7 +11,7 @@ from . import reading
 
 def test_every_code_has_an_example_that_has_it() -> None:
     assert set(reading.EXAMPLES) == BLOCKER_CODES | set(UNKNOWN_CODES)
-    for code, (case, question, _) in reading.EXAMPLES.items():
+    for code, (case, question, _note) in reading.EXAMPLES.items():
         found = reading.verdict(case, question)
         assert code in [*found.codes, *(unknown.code for unknown in found.unknowns)], (code, case, question)
 
