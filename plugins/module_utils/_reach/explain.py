@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._model.network import AclEntry, Network, NetworkAcl, Peering, Resource, RouteTable, Subnet
+from .._model.network import PLANNED, AclEntry, Network, NetworkAcl, Peering, Resource, RouteTable, Subnet
 from .acls import free_number
 from .endpoints import End
 from .index import Index
@@ -131,7 +131,7 @@ def accept(network: Network, peering: Peering) -> Fix:
 def route(network: Network, table: RouteTable, to: str, via: str, target: str, peering: Peering | None = None) -> Fix:
     """A route that is missing, or goes the wrong way."""
     vpc, short = vpc_name(network, table.vpc), name(table).rpartition(".")[2] or table.id
-    text = f"route {to} via {target} in route table {name(table)}"
+    text = f"route {to} via {target.removeprefix(PLANNED)} in route table {name(table)}"
     if peering is not None:
         other = vpc_name(network, peering.other(table.vpc).vpc)
         wish = {"between": [vpc, other], "routes": {vpc: [short]}}

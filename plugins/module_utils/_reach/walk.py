@@ -79,10 +79,13 @@ class Walk:
         self.blockers.append(Blocker(code, self.direction, component, name or component, why, rule, fix, self.unsure))
         self.assumed = True
 
-    def doubt(self, code: str, component: str, name: str, why: str, missing: str = "") -> None:
-        """Note what is not known; blockers beyond it may not be on the way."""
+    def doubt(self, code: str, component: str, name: str, why: str, missing: str = "", *, astray: bool = True) -> None:
+        """Note what is not known. ``astray``: the packet may go elsewhere, so blockers beyond it may not be on the way.
+
+        A filter that is not known leads nobody astray: whatever it lets through meets the blockers beyond it.
+        """
         self.unknowns.append(Unknown(code, self.direction, component, name or component, why, missing))
-        self.unsure = True
+        self.unsure = self.unsure or astray
 
     def end(self, code: str, component: str, name: str, why: str, missing: str = "") -> None:
         """Note what is not known, where the path cannot be followed any further."""
@@ -139,7 +142,7 @@ class Walk:
         where = explain.name(subnet)
         if acl is None:
             missing = self.index.missing("NetworkAcls", subnet)
-            self.doubt("NOT_OBSERVED", subnet.id, where, f"the network ACL of subnet {where} was not observed", missing)
+            self.doubt("NOT_OBSERVED", subnet.id, where, f"the network ACL of subnet {where} was not observed", missing, astray=False)
             return
         address = self.dst if egress else self.src
         found = decide(self.index, acl, egress, self.asked, address)
@@ -155,7 +158,7 @@ class Walk:
             told = "the client's ephemeral ports" if ephemeral else "what is asked for"
             self.hop(step, acl.id, name, f"allowed {'out of' if egress else 'into'} {where} in part: {part}", deciding)
             why = f"{name} lets {part} {'out of' if egress else 'into'} {where}, and not all of {told} ({self.asked})"
-            self.doubt("PARTIAL", acl.id, name, why)
+            self.doubt("PARTIAL", acl.id, name, why, astray=False)
             return
         self.hop(step, acl.id, name, f"denied {'out of' if egress else 'into'} {where}", deciding)
         answers = " (the answer: network ACLs are stateless)" if self.back else ""
