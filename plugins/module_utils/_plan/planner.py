@@ -147,8 +147,9 @@ def _make_room(work: _Work) -> None:
     for key, action in work.actions.items():
         if (action.op, action.kind) == ("create", "subnet") and action.after:
             for gone, other in old:
-                same_vpc = other.before and other.before["vpc"] == action.after["vpc"]
-                if same_vpc and ipaddress.ip_network(other.before["cidr"]).overlaps(ipaddress.ip_network(action.after["cidr"])):  # type: ignore[index]
+                before = other.before or {}
+                blocks = [ipaddress.ip_network(attrs["cidr"]) for attrs in (before, action.after)]
+                if before["vpc"] == action.after["vpc"] and blocks[0].overlaps(blocks[1]):
                     work.needs[key].add(gone)
 
 

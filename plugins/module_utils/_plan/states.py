@@ -74,11 +74,6 @@ def step(connection: Peering | None, *, wanted: bool) -> Step:
     return TABLE[connection.status, wanted]
 
 
-def foreign(ctx: Context, spec: PeeringSpec) -> tuple[bool, bool]:
-    """Whether the requester's and the accepter's credentials are somebody else's."""
-    return tuple(ctx.topology.vpcs[name].remote is not None for name in (spec.requester, spec.accepter))  # type: ignore[return-value]
-
-
 def will_stand(ctx: Context, spec: PeeringSpec) -> bool:
     """Whether there is, or will be after this plan, a connection that our side can build on."""
     connection = ctx.connection(spec)
@@ -86,7 +81,7 @@ def will_stand(ctx: Context, spec: PeeringSpec) -> bool:
         # What leads through a named connection is to go, however dead the connection is.
         return True
     return (connection is not None and step(connection, wanted=True) in STANDS) or not (
-        spec.accept_only or foreign(ctx, spec)[0] or spec.id
+        spec.accept_only or ctx.topology.vpcs[spec.requester].remote or spec.id
     )
 
 
