@@ -17,8 +17,8 @@ SERVER, SERVER_6 = "198.51.100.1", "3fff:fff::1"
 """A server on the internet: answers pings, and on TCP 80 and 443."""
 SERVER_NAME = "server.internet.test"
 
-SERVICES = ip_network("198.19.0.0/16")
-"""AWS's own public service addresses, one a name."""
+SERVICES = ip_network("203.0.113.128/25")
+"""AWS's own public service addresses: a name has one, and may share it with another, as they all only answer on 443."""
 SERVICES_6 = ip_network("3fff:fff:1::/64")
 
 RESOLVERS = ("169.254.169.253", "fd00:ec2::253")
@@ -29,4 +29,4 @@ def service_address(name: str, family: int = 4) -> str:
     """The public address of an AWS service name such as ``ssm.us-east-1.amazonaws.com``: the same in every lab."""
     digest = int(hashlib.blake2s(name.lower().encode(), digest_size=8).hexdigest(), 16)
     block = SERVICES if family == 4 else SERVICES_6
-    return str(ip_address(int(block.network_address) + 16 + digest % ((1 << 16) - 32)))
+    return str(ip_address(int(block.network_address) + 1 + digest % (min(block.num_addresses, 1 << 16) - 2)))

@@ -69,7 +69,7 @@ class Machines(Protocol):
     """Instances as processes: namespaces, a root of their own, an init. Coroutines of the daemon's loop."""
 
     async def boot(self, machine: Machine) -> None:
-        """Have it run; does nothing when it does already, under that number of boots. User data runs once in its life, in the background."""
+        """Have it run; nothing to do when it does, under that number of boots. User data runs once in its life, in the background."""
 
     async def halt(self, id: str) -> None:
         """End its processes; its home and disk stay (stop)."""

@@ -42,7 +42,7 @@ class Wire:
 
 @dataclass(frozen=True, order=True)
 class Address:
-    """``cidr`` is the address with its prefix, ``10.0.0.5/24``. No route comes with it (noprefixroute). Of a host's own /32 on ``lo``, too."""
+    """``cidr`` is the address with its prefix, ``10.0.0.5/24``. It brings no route (noprefixroute). Also of a /32 on ``lo``."""
 
     device: str
     cidr: str

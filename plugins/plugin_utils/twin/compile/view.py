@@ -42,7 +42,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Crossing:
-    """An active peering as one of its VPCs sees it: all that crosses has its source in the sender's blocks, its destination in the receiver's.
+    """An active peering as one of its VPCs sees it: what crosses has its source in the sender's blocks, its destination in the receiver's.
 
     ``device``: the router's. ``peer``: the other VPC. Blocks of both families together. ``members``: groups of the peer that rules of this
     VPC may refer to (one Region only), to the addresses of both families that carry them.
@@ -62,8 +62,9 @@ class View:
     """One VPC. ``numbers``: subnet id to the number that is its mark, its routing table and the link group of its devices.
 
     ``tables``: subnet id to its route table. ``acls``: subnet id to its network ACL. ``rules``: of every group that a port carries.
-    ``members``: group id to the addresses in this VPC that carry it, both families. ``transit``: device of the transit gateway's wire to the
-    group members behind it that rules may refer to. ``gateways``: device to kind (``internet``, ``egress_only``, ``transit``, ``services``).
+    ``members``: group id to the addresses in this VPC that carry it, both families. ``transit``: device of the transit gateway's wire to
+    the group members behind it that rules may refer to. ``gateways``: device to kind (``internet``, ``egress_only``, ``transit``,
+    ``services``).
     """
 
     vpc: Vpc
