@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an instance is to be as a machine: name, addresses and user, from the network and the lab's facts."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from ....module_utils._model.network import Instance
+from ..facts import HostFacts
+from ..places import RESOLVERS
+from ..seams import Machine, Plane
+
+
+def region_domain(region: str) -> str:
+    """The domain of private names: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html."""
+    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+
+
+def machine_of(instance: Instance, plane: Plane) -> Machine:
+    """The machine of a running instance."""
+    facts = plane.facts.hosts.get(instance.id) or HostFacts(instance.id)
+    vpc = plane.network.vpcs.get(instance.vpc)
+    # The resolver is the base of the VPC's primary block, plus two; see AmazonProvidedDNS on the page above.
+    resolver = str(ip_network(vpc.cidrs[0])[2]) if vpc and vpc.cidrs else RESOLVERS[0]
+    return Machine(
+        id=instance.id,
+        hostname=f"ip-{instance.private_ip.replace('.', '-')}",
+        address=instance.private_ip,
+        user=facts.user,
+        resolver=resolver,
+        search=region_domain(instance.region),
+        boots=facts.boots,
+        user_data=facts.user_data,
+        authorized=facts.authorized,
+    )
