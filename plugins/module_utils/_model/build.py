@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``build(snapshot) -> Network``: every described object, of any number of accounts and Regions, as one network."""
+"""``build(snapshot) -> Network``: every described object, of any number of accounts and Regions, as one network.
+
+Who reads the same account again and again builds one field at a time (``part``), with a Memo of what was made before.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,21 @@ from typing import Any, TypeVar
 
 from ..errors import SnapshotError
 from . import parse, rules, transit
-from .network import Interface, Network, Peering, PeeringSide, PrefixList, Resource, Rule, TransitAttachment, TransitTable, Vpc
+from .network import (
+    Instance,
+    Interface,
+    Network,
+    Peering,
+    PeeringSide,
+    PrefixList,
+    Resource,
+    Rule,
+    SecurityGroup,
+    TransitAttachment,
+    TransitGateway,
+    TransitTable,
+    Vpc,
+)
 from .snapshot import Item, Snapshot
 
 T = TypeVar("T", bound=Resource)
@@ -50,9 +67,55 @@ _JOINED = (
     "TransitGatewayPropagations",
 )
 
+#: The Network's field to the files that it is made of: what else a snapshot holds does not change it.
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    **{name: (file,) for file, (name, _parser) in _SIMPLE.items()},
+    "vpcs": ("Vpcs", "VpcAttributes"),
+    "peerings": ("VpcPeeringConnections",),
+    "security_groups": ("SecurityGroups", "SecurityGroupVpcAssociations"),
+    "rules": ("SecurityGroupRules", "SecurityGroups"),
+    "prefix_lists": ("ManagedPrefixLists", "PrefixLists", "PrefixListEntries"),
+    "instances": ("Reservations", "Instances"),
+    "interfaces": ("NetworkInterfaces", "Reservations", "Instances"),
+    "transit_gateways": ("TransitGateways",),
+    "transit_tables": ("TransitGatewayRouteTables", "TransitGatewayStaticRoutes", "TransitGatewayPropagations"),
+    "transit_attachments": ("TransitGatewayAttachments", "TransitGatewayVpcAttachments"),
+}
+
 #: How far a connection has come. Its states only ever move to the right, so of two views the later state is the newer one.
 #: https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
 _PROGRESS = ("initiating-request", "pending-acceptance", "provisioning", "active", "deleting", "expired", "rejected", "failed", "deleted")
+
+
+class Memo:
+    """What was made of items before: an item that is the very same object as then gives the very same object as then.
+
+    Of a field, only what its last building used is kept. It is told which field is being built by ``begin``.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[tuple[int, ...], tuple[tuple[Any, ...], Any]]] = {}
+        self._old: dict[tuple[int, ...], tuple[tuple[Any, ...], Any]] = {}
+        self._new: dict[tuple[int, ...], tuple[tuple[Any, ...], Any]] = {}
+
+    def begin(self, field: str) -> None:
+        """From now on, a field is built."""
+        self._old, self._new = self._kept.get(field, {}), {}
+        self._kept[field] = self._new
+
+    def known(self, *items: Any) -> Any:
+        """What was made of exactly these objects, or None."""
+        key = tuple(map(id, items))
+        found = self._old.get(key)
+        if found is None:
+            return None
+        self._new[key] = found
+        return found[1]
+
+    def keep(self, made: T, *items: Any) -> T:
+        """Remember what was made of these objects (which it holds, so that their ids stay theirs), and return it."""
+        self._new[tuple(map(id, items))] = (items, made)
+        return made
 
 
 def build(snapshot: Snapshot) -> Network:
@@ -61,18 +124,7 @@ def build(snapshot: Snapshot) -> Network:
     What has no class of its own is kept in ``others`` as AWS gave it. Raises SnapshotError naming the item for one that lacks what AWS
     always sends.
     """
-    fields: dict[str, Any] = {name: _collect(snapshot, file, parser) for file, (name, parser) in _SIMPLE.items()}
-    attributes = {item.get("VpcId"): item for _other, _other, item in snapshot.items("VpcAttributes")}
-    fields["vpcs"] = _collect(snapshot, "Vpcs", lambda item, account, region: _vpc(item, account, region, attributes))
-    fields["peerings"] = _peerings(snapshot)
-    fields["security_groups"] = _groups(snapshot)
-    fields["rules"] = _rules(snapshot)
-    fields["prefix_lists"] = _prefix_lists(snapshot)
-    fields["instances"] = {found.id: found for found, _other in _instances(snapshot)}
-    fields["interfaces"] = _interfaces(snapshot)
-    fields["transit_gateways"] = _collect(snapshot, "TransitGateways", transit.gateway)
-    fields["transit_tables"] = _transit_tables(snapshot)
-    fields["transit_attachments"] = _transit_attachments(snapshot)
+    fields: dict[str, Any] = {name: part(snapshot, name) for name in SOURCES}
     others: dict[str, tuple[Item, ...]] = {}
     for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
@@ -80,14 +132,37 @@ def build(snapshot: Snapshot) -> Network:
     return Network(**fields, others=others, complete=frozenset(snapshot.files), warnings=snapshot.warnings)
 
 
-def _collect(snapshot: Snapshot, file: str, parser: Callable[[Item, str, str], T]) -> dict[str, T]:
-    """Items by id. What is shared between accounts is told by several: the owner's view counts."""
+def part(snapshot: Snapshot, field: str, memo: Memo | None = None) -> dict[str, Any]:
+    """One field of the Network (SOURCES), by id. Raises SnapshotError as ``build`` does."""
+    memo = memo or Memo()
+    memo.begin(field)
+    for file, (name, parser) in _SIMPLE.items():
+        if name == field:
+            return _collect(snapshot, file, parser, memo)
+    return _BUILDERS[field](snapshot, memo)
+
+
+def _collect(
+    snapshot: Snapshot,
+    file: str,
+    parser: Callable[..., T],
+    memo: Memo,
+    *others: Mapping[Any, Item],
+    key: str = "",
+) -> dict[str, T]:
+    """Items by id. What is shared between accounts is told by several: the owner's view counts.
+
+    ``others``: items of other files, by the value of ``key``, that the parser takes too (None for those that are not there).
+    """
     found: dict[str, T] = {}
     for number, (account, region, item) in enumerate(snapshot.items(file)):
-        with _named(account, region, file, number):
-            thing = parser(item, account, region)
-            if thing.id not in found or thing.account == account:
-                found[thing.id] = thing
+        joined = [other.get(item.get(key)) for other in others]
+        thing: T | None = memo.known(item, *joined)
+        if thing is None:
+            with _named(account, region, file, number):
+                thing = memo.keep(parser(item, account, region, *joined), item, *joined)
+        if thing.id not in found or thing.account == account:
+            found[thing.id] = thing
     return found
 
 
@@ -107,25 +182,35 @@ class _named:
             raise SnapshotError(f"account {account}, Region {region}: item {number} of {file} {what}") from error
 
 
-def _vpc(item: Item, account: str, region: str, attributes: Mapping[Any, Item]) -> Vpc:
-    return parse.vpc(item, account, region, attributes.get(item.get("VpcId"), {}))
+def _told(snapshot: Snapshot, file: str, key: str) -> dict[Any, Item]:
+    """The items of a file by the id that they are about; of several, the last."""
+    return {item.get(key): item for _account, _region, item in snapshot.items(file)}
 
 
-def _groups(snapshot: Snapshot) -> dict[str, Any]:
+def _vpcs(snapshot: Snapshot, memo: Memo) -> dict[str, Vpc]:
+    def parser(item: Item, account: str, region: str, attributes: Item | None) -> Vpc:
+        return parse.vpc(item, account, region, attributes or {})
+
+    return _collect(snapshot, "Vpcs", parser, memo, _told(snapshot, "VpcAttributes", "VpcId"), key="VpcId")
+
+
+def _groups(snapshot: Snapshot, memo: Memo) -> dict[str, SecurityGroup]:
     associated: defaultdict[str, list[str]] = defaultdict(list)
-    for _other, _other, item in snapshot.items("SecurityGroupVpcAssociations"):
+    for _account, _region, item in snapshot.items("SecurityGroupVpcAssociations"):
         if item.get("State") in (None, "associated", "associating") and item.get("GroupId") and item.get("VpcId"):
             associated[item["GroupId"]].append(item["VpcId"])
-    return _collect(
-        snapshot,
-        "SecurityGroups",
-        lambda item, account, region: parse.security_group(item, account, region, sorted(set(associated.get(item.get("GroupId", ""), ())))),
-    )
+    found = _collect(snapshot, "SecurityGroups", parse.security_group, memo)
+    return {
+        id_: replace(group, associated_vpcs=tuple(sorted(set(associated[id_])))) if id_ in associated else group
+        for id_, group in found.items()
+    }
 
 
-def _rules(snapshot: Snapshot) -> dict[str, Rule]:
+def _rules(snapshot: Snapshot, memo: Memo) -> dict[str, Rule]:
     """From SecurityGroupRules where a Region has that file, else from the groups' own permissions."""
-    found = _collect(snapshot, "SecurityGroupRules", lambda item, account, region: rules.rule(item, account, region, parse.tags(item)))
+    found = _collect(
+        snapshot, "SecurityGroupRules", lambda item, account, region: rules.rule(item, account, region, parse.tags(item)), memo
+    )
     for number, (account, region, item) in enumerate(snapshot.items("SecurityGroups")):
         if (account, region, "SecurityGroupRules") in snapshot.files:
             continue
@@ -134,76 +219,112 @@ def _rules(snapshot: Snapshot) -> dict[str, Rule]:
     return found
 
 
-def _prefix_lists(snapshot: Snapshot) -> dict[str, PrefixList]:
-    entries: dict[str, list[str]] = {}
+def _prefix_lists(snapshot: Snapshot, memo: Memo) -> dict[str, PrefixList]:
+    told: dict[Any, Item] = {}
     for number, (account, region, item) in enumerate(snapshot.items("PrefixListEntries")):
         with _named(account, region, "PrefixListEntries", number):
-            entries[item["PrefixListId"]] = [entry["Cidr"] for entry in item.get("Entries") or ()]
+            told[item["PrefixListId"]] = item
 
-    def parser(item: Item, account: str, region: str) -> PrefixList:
-        return parse.prefix_list(item, account, region, entries.get(item.get("PrefixListId", "")))
+    def parser(item: Item, account: str, region: str, entries: Item | None) -> PrefixList:
+        return parse.prefix_list(
+            item, account, region, None if entries is None else [entry["Cidr"] for entry in entries.get("Entries") or ()]
+        )
 
-    found = _collect(snapshot, "PrefixLists", parser)
-    for id_, managed in _collect(snapshot, "ManagedPrefixLists", parser).items():
+    found = _collect(snapshot, "PrefixLists", parser, memo, told, key="PrefixListId")
+    for id_, managed in _collect(snapshot, "ManagedPrefixLists", parser, memo, told, key="PrefixListId").items():
         known = found.get(id_)
-        found[id_] = replace(managed, entries=known.entries) if managed.entries is None and known else managed
+        if managed.entries is None and known:
+            both: PrefixList | None = memo.known(managed, known)
+            managed = both or memo.keep(replace(managed, entries=known.entries), managed, known)
+        found[id_] = managed
     return found
 
 
-def _instances(snapshot: Snapshot) -> Iterator[tuple[Any, Item]]:
+def _described(snapshot: Snapshot, memo: Memo) -> Iterator[tuple[Instance, Item]]:
+    """Every instance with its item."""
     for number, (account, region, reservation) in enumerate(snapshot.items("Reservations")):
         with _named(account, region, "Reservations", number):
             owner = str(reservation.get("OwnerId") or account)
             for item in reservation.get("Instances") or ():
-                yield parse.instance(item, owner, region), item
+                known: Instance | None = memo.known(item)
+                yield known or memo.keep(parse.instance(item, owner, region), item), item
     for number, (account, region, item) in enumerate(snapshot.items("Instances")):
-        with _named(account, region, "Instances", number):
-            yield parse.instance(item, account, region), item
+        known = memo.known(item)
+        if known is None:
+            with _named(account, region, "Instances", number):
+                known = memo.keep(parse.instance(item, account, region), item)
+        yield known, item
 
 
-def _interfaces(snapshot: Snapshot) -> dict[str, Interface]:
-    found = _collect(snapshot, "NetworkInterfaces", parse.interface)
+def _instances(snapshot: Snapshot, memo: Memo) -> dict[str, Instance]:
+    return {found.id: found for found, _item in _described(snapshot, memo)}
+
+
+def _interfaces(snapshot: Snapshot, memo: Memo) -> dict[str, Interface]:
+    found = _collect(snapshot, "NetworkInterfaces", parse.interface, memo)
     # Instances tell their ENIs too: enough for a snapshot that lacks the call of their own.
-    for owner, item in _instances(snapshot):
+    for owner, item in _described(snapshot, memo):
         for link in item.get("NetworkInterfaces") or ():
             if link.get("NetworkInterfaceId") and link["NetworkInterfaceId"] not in found:
-                found[link["NetworkInterfaceId"]] = parse.interface(link, owner.account, owner.region, owner.id)
+                known: Interface | None = memo.known(link)
+                found[link["NetworkInterfaceId"]] = known or memo.keep(parse.interface(link, owner.account, owner.region, owner.id), link)
     return found
 
 
-def _transit_tables(snapshot: Snapshot) -> dict[str, TransitTable]:
+def _transit_tables(snapshot: Snapshot, memo: Memo) -> dict[str, TransitTable]:
     """Tables with their routes and propagations, which are calls of their own."""
-    routes = {item.get("TransitGatewayRouteTableId"): item for _other, _other, item in snapshot.items("TransitGatewayStaticRoutes")}
-    propagations = {item.get("TransitGatewayRouteTableId"): item for _other, _other, item in snapshot.items("TransitGatewayPropagations")}
-
-    def parser(item: Item, account: str, region: str) -> TransitTable:
-        id_ = item.get("TransitGatewayRouteTableId")
-        return transit.table(item, account, region, routes.get(id_), propagations.get(id_))
-
-    return _collect(snapshot, "TransitGatewayRouteTables", parser)
+    key = "TransitGatewayRouteTableId"
+    routes, propagations = (_told(snapshot, file, key) for file in ("TransitGatewayStaticRoutes", "TransitGatewayPropagations"))
+    return _collect(snapshot, "TransitGatewayRouteTables", transit.table, memo, routes, propagations, key=key)
 
 
-def _transit_attachments(snapshot: Snapshot) -> dict[str, TransitAttachment]:
+def _transit_attachments(snapshot: Snapshot, memo: Memo) -> dict[str, TransitAttachment]:
     """TransitGatewayAttachments tells every kind and its table; TransitGatewayVpcAttachments adds subnets and options."""
     found: dict[str, TransitAttachment] = {}
-    details = {item.get("TransitGatewayAttachmentId"): item for _other, _other, item in snapshot.items("TransitGatewayVpcAttachments")}
+    details = _told(snapshot, "TransitGatewayVpcAttachments", "TransitGatewayAttachmentId")
     for file in ("TransitGatewayVpcAttachments", "TransitGatewayAttachments"):
         for number, (account, region, item) in enumerate(snapshot.items(file)):
             with _named(account, region, file, number):
-                made = transit.attachment(item, account, region, details.get(item["TransitGatewayAttachmentId"]))
+                more = details.get(item["TransitGatewayAttachmentId"])
+                known: TransitAttachment | None = memo.known(item, more)
+                made = known or memo.keep(transit.attachment(item, account, region, more), item, more)
                 key = f"{made.id}@{made.gateway}" if made.type == "peering" else made.id
                 if key not in found or made.table or not found[key].table:
                     found[key] = made
     return found
 
 
-def _peerings(snapshot: Snapshot) -> dict[str, Peering]:
+def _transit_gateways(snapshot: Snapshot, memo: Memo) -> dict[str, TransitGateway]:
+    return _collect(snapshot, "TransitGateways", transit.gateway, memo)
+
+
+def _peerings(snapshot: Snapshot, memo: Memo) -> dict[str, Peering]:
     views: defaultdict[str, list[Peering]] = defaultdict(list)
     for number, (account, region, item) in enumerate(snapshot.items("VpcPeeringConnections")):
-        with _named(account, region, "VpcPeeringConnections", number):
-            view = parse.peering(item, account, region)
-            views[view.id].append(view)
-    return {id_: merge(seen) for id_, seen in views.items()}
+        view: Peering | None = memo.known(item)
+        if view is None:
+            with _named(account, region, "VpcPeeringConnections", number):
+                view = memo.keep(parse.peering(item, account, region), item)
+        views[view.id].append(view)
+    found: dict[str, Peering] = {}
+    for id_, seen in views.items():
+        merged: Peering | None = memo.known("merged", *seen)
+        found[id_] = merged or memo.keep(merge(seen), "merged", *seen)
+    return found
+
+
+_BUILDERS: Mapping[str, Callable[[Snapshot, Memo], dict[str, Any]]] = {
+    "vpcs": _vpcs,
+    "peerings": _peerings,
+    "security_groups": _groups,
+    "rules": _rules,
+    "prefix_lists": _prefix_lists,
+    "instances": _instances,
+    "interfaces": _interfaces,
+    "transit_gateways": _transit_gateways,
+    "transit_tables": _transit_tables,
+    "transit_attachments": _transit_attachments,
+}
 
 
 def merge(views: list[Peering]) -> Peering:
