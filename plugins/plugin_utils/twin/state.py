@@ -67,12 +67,16 @@ class Route:
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """A routing policy rule: packets with ``mark`` (None for all) look into ``table``. ``family`` 4 or 6. Lower priorities come first."""
+    """A routing policy rule: packets with ``mark`` (None for all) look into ``table``. ``family`` 4 or 6. Lower priorities come first.
+
+    ``source``: only packets from this block (``10.0.2.5/32``), empty for all: a host with several ENIs answers from each by its own way.
+    """
 
     family: int
     priority: int
     table: int
     mark: int | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, order=True)
