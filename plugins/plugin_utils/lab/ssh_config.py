@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The user's side of ssh: a configuration and the known hosts of a lab, and the lab's own key. Needs nothing but the lab's folder.
+
+``ssh -F …/ssh_config NAME`` reaches an instance by its console, whatever the network is like, with the lab's own key. ``ssh -F … ADDRESS``
+reaches a public address from the internet, through gateway, routes, network ACLs and security groups, with the key of the instance's key
+pair; ``ssh -F … -J ADDRESS PRIVATE`` the private ones behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .record import write_private
+
+CONFIG, KNOWN_HOSTS, KEY = "ssh_config", "known_hosts", "ssh_key"
+PROXY = Path(__file__).with_name("proxy.py")
+_GONE = ("shutting-down", "terminated", "stopping", "stopped")
+_NAME = re.compile(r"[^a-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running instance. ``names``: by which people may call it; ``key_file``: the private key of its key pair, where that is known."""
+
+    id: str
+    names: tuple[str, ...] = ()
+    user: str = "ec2-user"
+    private_ip: str = ""
+    public_ip: str = ""
+    host_keys: tuple[str, ...] = ()
+    key_file: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a lab's ssh."""
+
+    config: Path
+    known_hosts: Path
+    hosts: tuple[Host, ...] = field(default=())
+
+
+def slug(text: str) -> str:
+    """A name as it can be typed and stand in a configuration: ``Web server 1`` becomes ``web-server-1``. May be empty."""
+    return _NAME.sub("-", text.lower()).strip("-.")[:100]
+
+
+def hosts_of(listed: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] | None = None) -> tuple[Host, ...]:
+    """The lab's ``hosts`` (see LabControl.hosts) as hosts with names that mean one instance each; an ambiguous name is nobody's.
+
+    Of each, beside what ``hosts`` tells, ``topology_name`` (``vpc.instance``, from the tag cloudnet:name) is a name too. ``key_files``:
+    key pair's name to the private key's path.
+    """
+    running = [item for item in listed if item.get("state") not in _GONE]
+    wanted = {
+        str(item["id"]): dict.fromkeys(name for key in ("name", "topology_name") if (name := slug(str(item.get(key) or ""))))
+        for item in running
+    }
+    count = Counter(name for names in wanted.values() for name in names)
+    addresses = {str(item.get(key)) for item in running for key in ("private_ip", "public_ip")}
+    return tuple(
+        Host(
+            id=str(item["id"]),
+            names=tuple(name for name in wanted[str(item["id"])] if count[name] == 1 and name not in wanted and name not in addresses),
+            user=str(item.get("user") or "ec2-user"),
+            private_ip=str(item.get("private_ip") or ""),
+            public_ip=str(item.get("public_ip") or ""),
+            host_keys=tuple(str(key) for key in item.get("host_keys") or ()),
+            key_file=str(item.get("key_file") or (key_files or {}).get(str(item.get("key_name") or ""), "")),
+        )
+        for item in running
+    )
+
+
+def config_text(hosts: Sequence[Host], socket: str, known_hosts: str, key: str, python: str = "", proxy: str = "") -> str:
+    """The configuration. ``socket``: the lab's; ``key``: its own private key. Later ``Host`` lines of one address are left out."""
+    lines = ["# Written by the lab at each change of its instances: what is changed here is lost."]
+    common = [
+        f"  UserKnownHostsFile {_quoted(known_hosts)}",
+        "  GlobalKnownHostsFile none",
+        "  StrictHostKeyChecking yes",
+        "  CheckHostIP no",
+        "  UpdateHostKeys no",
+        "  PreferredAuthentications publickey",
+    ]
+
+    def by(to: str, via: str) -> list[str]:
+        command = shlex.join([python or sys.executable, "-I", "-S", proxy or str(PROXY), socket, to, via])
+        # ssh hands the line to a shell, after its own tokens, which begin with a percent sign.
+        return [f"  ProxyCommand {command.replace('%', '%%')} %p", f"  ProxyUseFdpass {'no' if via == 'private' else 'yes'}"]
+
+    seen: set[str] = set()
+    for host in hosts:
+        own = [f"  IdentityFile {_quoted(key)}", "  IdentitiesOnly yes"] if key else []
+        user = f"  User {host.user}"
+        lines += ["", f"Host {' '.join((*host.names, host.id))}", f"  HostName {host.id}", f"  HostKeyAlias {host.id}", user]
+        lines += [*by(host.id, "console"), *own, *common]
+        theirs = [f"  IdentityFile {_quoted(host.key_file)}", "  IdentitiesOnly yes"] if host.key_file else []
+        for address, via in ((host.public_ip, "internet"), (host.private_ip, "private")):
+            if address and address not in seen:
+                seen.add(address)
+                lines += ["", f"Host {address}", user, *by(address, via), *theirs, *common]
+    return "\n".join(lines) + "\n"
+
+
+def known_hosts_text(hosts: Iterable[Host]) -> str:
+    """The known hosts: each key under the instance's id, names and addresses. Where networks overlap, an address has several."""
+    lines = [
+        f"{','.join(name for name in (host.id, *host.names, host.private_ip, host.public_ip) if name)} {key}"
+        for host in hosts
+        for key in host.host_keys
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def ensure_key(folder: Path) -> str:
+    """The lab's own public key, made with its private one (0600) when there is none. Raises OSError when that cannot be done."""
+    private, public = folder / KEY, folder / f"{KEY}.pub"
+    if not (private.is_file() and public.is_file()):
+        # Made beside and moved in, the public one last: whoever is interrupted leaves nothing that looks whole.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".key.") as place:
+            made = Path(place) / KEY
+            words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "cloudnet-lab", "-f", str(made)]
+            try:
+                subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
+            except FileNotFoundError:
+                raise OSError("ssh-keygen is missing: install OpenSSH's client (openssh-client)") from None
+            except subprocess.SubprocessError as error:
+                raise OSError(f"the lab's own ssh key cannot be made: {error}") from error
+            made.chmod(0o600)
+            with contextlib.suppress(FileNotFoundError):
+                public.unlink()
+            os.replace(made, private)
+            os.replace(made.with_suffix(".pub"), public)
+    return public.read_text(encoding="ascii").strip()
+
+
+def write(
+    folder: Path, socket: str, hosts: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] | None = None, python: str = ""
+) -> Written:
+    """Write ``ssh_config`` and ``known_hosts`` (0600) of a lab into its folder; files that are right already stay as they are.
+
+    ``hosts``: as LabControl.hosts lists them. ``python``: the interpreter that runs the proxy; this one when empty. Raises OSError.
+    """
+    found = hosts_of(hosts, key_files)
+    config, known, key = folder / CONFIG, folder / KNOWN_HOSTS, folder / KEY
+    for path, text in (
+        (known, known_hosts_text(found)),
+        (config, config_text(found, socket, str(known), str(key) if key.exists() else "", python)),
+    ):
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_private(path, text)
+    return Written(config, known, found)
+
+
+def _quoted(path: str) -> str:
+    """A path as an argument in the configuration, where a percent sign begins a token."""
+    escaped = path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
