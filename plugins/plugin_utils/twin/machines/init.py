@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens inside an instance's namespaces before a program takes over: of process 1, and of each program that is run there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import termios
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from ..kernel.system import CLONE_NEWUSER, no_new_privileges, set_hostname, unshare
+from ..seams import Machine
+from .files import BOOT_SCRIPT, FOLDERS, IMAGE, USER_DATA, USER_ID, boot_files, etc, home_files, home_of
+from .root import enter_root, write_files
+
+PROCESSES = 1024
+FILES = 8192
+_WHEEL, _ADM = 10, 4
+_IDLE = ("/usr/bin/sleep", "/bin/sleep")
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A boot of an instance. ``first``: its disk is empty. ``script``: what its user data has it do. ``ids``: it has 65535 ids, not one."""
+
+    machine: Machine
+    first: bool
+    ids: bool
+    script: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A program to run. ``given``: which of the descriptors 0 to 2 come along; the others are /dev/null."""
+
+    argv: Sequence[str]
+    user: str
+    root: bool
+    ids: bool
+    environment: Mapping[str, str] = field(repr=False)
+    folder: str = ""
+    terminal: bool = False
+    given: tuple[int, ...] = ()
+
+
+def set_up(boot: Boot, disk: int) -> None:
+    """As process 1 of the instance: its root, files and name. Raises OSError."""
+    _become(0, ids=boot.ids)
+    owner = USER_ID if boot.ids else 0
+    os.umask(0o022)
+    enter_root(disk, ids=boot.ids, owner=owner)
+    set_hostname(boot.machine.hostname)
+    if boot.first:
+        _fill(boot, owner)
+    write_files("/etc", [(name, text, 0o644) for name, text in boot_files(boot.machine).items()])
+
+
+def _fill(boot: Boot, owner: int) -> None:
+    """The files of a new disk."""
+    for name in FOLDERS:
+        os.makedirs(f"/{name}", 0o755, exist_ok=True)
+    for name, mode in (("/root", 0o700), ("/var/tmp", 0o1777)):
+        os.makedirs(name, exist_ok=True)
+        os.chmod(name, mode)
+    os.symlink("/run", "/var/run")
+    os.symlink("/run/lock", "/var/lock")
+    os.symlink("/proc/self/mounts", "/etc/mtab")
+    os.symlink("/usr/share/zoneinfo/UTC", "/etc/localtime")
+    for name in os.listdir(f"{IMAGE}/etc"):
+        os.symlink(f"{IMAGE}/etc/{name}", f"/etc/{name}")
+    write_files("/etc", [(name, text, 0o644) for name, text in etc(boot.machine).items()])
+    if boot.machine.user != "root":
+        home = home_of(boot.machine.user)
+        os.mkdir(home, 0o700)
+        os.chown(home, owner, owner)
+        write_files(home, [(name, text, 0o600 if "/" in name else 0o644) for name, text in home_files(boot.machine).items()], owner)
+        if not owner and os.path.isdir(f"{home}/.ssh"):
+            os.chmod(f"{home}/.ssh", 0o700)
+    write_files("/root", [(name, text, 0o600) for name, text in home_files(boot.machine).items() if name.startswith(".bash")])
+    if boot.machine.user_data:
+        write_files("", [(USER_DATA[1:], boot.machine.user_data, 0o600), (BOOT_SCRIPT[1:], boot.script, 0o700)])
+
+
+def idle() -> NoReturn:
+    """Be a process 1 that does nothing and costs next to nothing."""
+    # The kernel itself buries the children of a process that ignores their end, and an exec keeps that.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _limit()
+    no_new_privileges()
+    for path in _IDLE:
+        try:
+            os.execve(path, ["sleep", "infinity"], {})
+        except OSError:
+            continue
+    while True:
+        signal.pause()
+
+
+def launch(request: Launch) -> NoReturn:
+    """As a new process inside the instance: become the program. Raises OSError where that cannot be."""
+    os.setsid()
+    if request.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.umask(0o022)
+    _limit()
+    if request.root:
+        _become(0, ids=request.ids)
+    elif request.ids:
+        _become(USER_ID, ids=True)
+    else:
+        _be_called(USER_ID)
+    if not request.ids:
+        no_new_privileges()
+    os.chdir(request.folder or request.environment.get("HOME", "/"))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.execvpe(request.argv[0], list(request.argv), dict(request.environment))
+
+
+def _become(identity: int, *, ids: bool) -> None:
+    """Be root of the instance, or then somebody else. With one id for all, whoever came in is root already."""
+    if not ids:
+        return
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    if identity:
+        # From root, so that the kernel takes root's capabilities away.
+        os.setgroups([_ADM, _WHEEL, identity])
+        os.setresgid(identity, identity, identity)
+        os.setresuid(identity, identity, identity)
+
+
+def _be_called(identity: int) -> None:
+    """With one id for all, a user is another name for it: a user namespace of its own, inside the instance's."""
+    unshare(CLONE_NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{identity} 0 1"), ("gid_map", f"{identity} 0 1")):
+        handle = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(handle, text.encode())
+        finally:
+            os.close(handle)
+
+
+def _limit() -> None:
+    # One byte of core: a host that pipes cores to a program of its own would take any other limit for none.
+    for kind, soft, hard in (
+        (resource.RLIMIT_NPROC, PROCESSES, PROCESSES),
+        (resource.RLIMIT_NOFILE, 1024, FILES),
+        (resource.RLIMIT_CORE, 1, 1),
+        (resource.RLIMIT_MEMLOCK, 1 << 20, 1 << 20),
+    ):
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        resource.setrlimit(kind, (soft, hard))

@@ -1,0 +1,350 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances as processes (see seams.Machines): the daemon's side, which keeps their disks and asks the zygote for everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import pickle
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..kernel.system import MNT_DETACH, MS_NODEV, mount, umount
+from ..seams import Kernel, Machine, TwinError
+from . import zygote
+from .calls import clone_mount
+from .files import BOOT_SCRIPT, environment
+from .init import Boot, Launch
+from .root import DISK_SIZE
+from .userdata import boot_script
+
+_INODES = 65536
+
+
+class Process:
+    """A process in an instance (see seams.Running)."""
+
+    def __init__(self, pid: int, owner: ProcessMachines) -> None:
+        self.pid = pid
+        self._owner = owner
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> int:
+        """Its exit status; a negative number is the signal that ended it."""
+        return await asyncio.shield(self._ended)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to its process group; nothing happens when it has ended."""
+        if not self._ended.done():
+            self._owner.ask(do="signal", pid=self.pid, number=int(number))
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Have it called soon after its end."""
+        self._ended.add_done_callback(lambda _status: call())
+
+    def end(self, status: int) -> None:
+        """The zygote's word that it ended."""
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+
+@dataclass
+class _Disk:
+    """An instance that was booted once. ``filled``: its disk has its first files; ``process``: process 1, None while it is stopped."""
+
+    folder: Path
+    machine: Machine
+    filled: bool = False
+    seeded: bool = False
+    process: Process | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class ProcessMachines:
+    """Instances as processes. To be made by a process without threads, which is root in a user and a mount namespace of its own.
+
+    ``folder``: where disks are mounted; a private file system in memory. Raises TwinError.
+    """
+
+    def __init__(self, kernel: Kernel, folder: Path) -> None:
+        self._kernel = kernel
+        self._disks = folder / "disks"
+        self._disks.mkdir(mode=0o700, parents=True, exist_ok=True)
+        image = folder / "image"
+        image.mkdir(mode=0o700, exist_ok=True)
+        self._zygote, self._socket = zygote.fork(str(image))
+        said = json.loads(self._socket.recv(65536) or b"{}")
+        if not said.get("ready"):
+            raise TwinError(f"instances cannot be made here: {said.get('error', 'the process that starts them ended')}")
+        self.ids = bool(said["ids"])
+        """Whether an instance's root and its user are different ids."""
+        self._socket.setblocking(False)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keys = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Process]] = {}
+        self._processes: dict[int, Process] = {}
+        self._machines: dict[str, _Disk] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outgoing: list[tuple[int, ...]] = []
+        self._closed = False
+
+    # -- seams.Machines --------------------------------------------------------------------------------------------------------------
+
+    async def boot(self, machine: Machine) -> None:
+        """See seams.Machines. An instance that runs under another number of boots is ended first."""
+        disk = self._machines.get(machine.id)
+        if disk is None:
+            disk = self._machines[machine.id] = _Disk(self._disks / machine.id, machine)
+        async with disk.lock:
+            if disk.process is not None:
+                if disk.machine.boots == machine.boots:
+                    return
+                await self._end(disk)
+            disk.machine = machine
+            await self._start(disk)
+        if machine.user_data and not disk.seeded:
+            disk.seeded = True
+            task = asyncio.create_task(self._seed(machine.id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def halt(self, id: str) -> None:
+        """See seams.Machines."""
+        disk = self._machines.get(id)
+        if disk is not None:
+            async with disk.lock:
+                await self._end(disk)
+
+    async def discard(self, id: str) -> None:
+        """See seams.Machines."""
+        await self.halt(id)
+        disk = self._machines.pop(id, None)
+        if disk is not None and disk.folder.is_dir():
+            with suppress(OSError):
+                umount(disk.folder, MNT_DETACH)
+            with suppress(OSError):
+                disk.folder.rmdir()
+
+    async def spawn(
+        self,
+        id: str,
+        argv: Sequence[str],
+        *,
+        root: bool = False,
+        environment: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        terminal: bool = False,
+        folder: str = "",
+    ) -> Process:
+        """See seams.Machines. ``environment`` comes on top of a login's."""
+        disk = self._machines.get(id)
+        if disk is None or disk.process is None:
+            raise TwinError(f"{id} does not run")
+        if not argv:
+            raise TwinError(f"{id}: no program to run")
+        user = "root" if root else disk.machine.user
+        given = [(number, handle) for number, handle in enumerate((stdin, stdout, stderr)) if handle is not None]
+        request = Launch(
+            argv=tuple(argv),
+            user=user,
+            root=root or user == "root",
+            ids=self.ids,
+            environment=login(user, environment or {}),
+            folder=folder,
+            terminal=terminal,
+            given=tuple(number for number, _handle in given),
+        )
+        try:
+            return await self._request([handle for _number, handle in given], do="spawn", instance=id, request=request)
+        except TwinError as error:
+            raise TwinError(f"{id}: {argv[0]} does not start: {error}") from None
+
+    def running(self, id: str) -> bool:
+        """See seams.Machines."""
+        disk = self._machines.get(id)
+        return disk is not None and disk.process is not None
+
+    async def close(self) -> None:
+        """See seams.Machines."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(self.discard(id) for id in list(self._machines)), return_exceptions=True)
+        self._shut()
+        with suppress(ChildProcessError):
+            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, self._zygote, 0)
+
+    # -- the agent's folder ----------------------------------------------------------------------------------------------------------
+
+    def agent_folder(self, id: str) -> Path:
+        """The folder that a booted instance sees as ``/run/agent``; its user's, 0700. Its contents are the user's to change: whoever makes
+        a socket here must not follow links (see ``agent_socket``). Raises TwinError."""
+        disk = self._machines.get(id)
+        if disk is None or not disk.filled:
+            raise TwinError(f"{id} does not run")
+        return disk.folder / "agent"
+
+    def agent_socket(self, id: str, name: str) -> tuple[socket.socket, str]:
+        """A listening socket in that folder, and its path as programs in the instance see it. Raises TwinError."""
+        path = self.agent_folder(id) / name
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # The mode comes from the mask: a later chmod could be led elsewhere by a link.
+        mask = os.umask(0)
+        try:
+            listener.bind(str(path))
+            listener.listen(16)
+        except OSError as error:
+            listener.close()
+            raise TwinError(f"{id}: no socket {name} for the agent: {error.strerror}") from None
+        finally:
+            os.umask(mask)
+        listener.setblocking(False)
+        return listener, f"/run/agent/{name}"
+
+    # -- starting and ending -----------------------------------------------------------------------------------------------------------
+
+    async def _start(self, disk: _Disk) -> None:
+        machine = disk.machine
+        script = boot_script(machine.user_data, machine.user) if machine.user_data and not disk.filled else b""
+        handle = -1
+        try:
+            if not disk.folder.is_dir():
+                disk.folder.mkdir(mode=0o700)
+                owner = 1 if self.ids else 0
+                # Set-user-ID counts on it: what an instance's root gives that bit to can only become that root.
+                mount("disk", disk.folder, "tmpfs", MS_NODEV, f"mode=755,uid={owner},gid={owner},size={DISK_SIZE},nr_inodes={_INODES}")
+            handle = clone_mount(str(disk.folder))
+            boot = Boot(machine, first=not disk.filled, ids=self.ids, script=script)
+            network = self._kernel.descriptor(machine.id)
+            process = await self._request([network, handle], do="boot", instance=machine.id, boot=boot)
+        except (OSError, TwinError) as error:
+            raise TwinError(f"{machine.id} does not boot: {error}") from None
+        finally:
+            if handle >= 0:
+                os.close(handle)
+        disk.filled = True
+        disk.process = process
+
+        def ended() -> None:
+            if disk.process is process:
+                disk.process = None
+
+        process.when_ended(ended)
+
+    async def _end(self, disk: _Disk) -> None:
+        process = disk.process
+        if process is not None:
+            self.ask(do="kill", instance=disk.machine.id)
+            await process.wait()
+            disk.process = None
+
+    async def _seed(self, id: str) -> None:
+        with suppress(TwinError):
+            process = await self.spawn(id, ["/bin/sh", BOOT_SCRIPT], root=True, folder="/")
+            await process.wait()
+
+    # -- the zygote --------------------------------------------------------------------------------------------------------------------
+
+    async def _request(self, handles: Sequence[int], **question: Any) -> Process:
+        key = next(self._keys)
+        answer = self._asked[key] = asyncio.get_running_loop().create_future()
+        self.ask(handles, key=key, **question)
+        return await asyncio.shield(answer)
+
+    def ask(self, handles: Sequence[int] = (), **question: Any) -> None:
+        """Put a question to the zygote, in order; see zygote.py. The handles stay the caller's. Raises TwinError when it is gone."""
+        if self._closed:
+            raise TwinError("the process that starts instances has ended")
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            loop.add_reader(self._socket, self._hear)
+        body = os.memfd_create("question", os.MFD_CLOEXEC)
+        with os.fdopen(os.dup(body), "wb") as stream:
+            pickle.dump(question, stream, protocol=5)
+        self._outgoing.append((body, *(os.dup(handle) for handle in handles)))
+        self._send()
+
+    def _send(self) -> None:
+        loop = self._loop
+        while self._outgoing:
+            handles = self._outgoing[0]
+            try:
+                socket.send_fds(self._socket, [b"?"], list(handles))
+            except BlockingIOError:
+                if loop is not None:
+                    loop.add_writer(self._socket, self._send)
+                return
+            except OSError:
+                self._shut()
+                return
+            del self._outgoing[0]
+            for handle in handles:
+                os.close(handle)
+        if loop is not None:
+            loop.remove_writer(self._socket)
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                packet = self._socket.recv(65536)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._shut()
+                return
+            said = json.loads(packet)
+            if "exit" in said:
+                ended = self._processes.pop(said["exit"], None)
+                if ended is not None:
+                    ended.end(said["status"])
+                continue
+            waiting = self._asked.pop(said["key"], None)
+            if "pid" in said:
+                # Kept even if nobody waits any more: its end will be told, and the number be used again.
+                process = self._processes[said["pid"]] = Process(said["pid"], self)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(process)
+            elif waiting is not None and not waiting.done():
+                waiting.set_exception(TwinError(said["error"]))
+
+    def _shut(self) -> None:
+        """The zygote ended, or is to end: with it all instances."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+        self._socket.close()
+        for handles in self._outgoing:
+            for handle in handles:
+                os.close(handle)
+        self._outgoing.clear()
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(TwinError("the process that starts instances has ended"))
+        for disk in self._machines.values():
+            if disk.process is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(disk.process.pid, signal.SIGKILL)
+        for process in list(self._processes.values()):
+            process.end(-signal.SIGKILL)
+        self._asked.clear()
+        self._processes.clear()
+
+
+def login(user: str, more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program: a login's, and what the caller adds to it."""
+    return {**environment(user), **more}

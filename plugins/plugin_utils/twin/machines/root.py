@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file systems of instances: a template that holds an allow-list of the host's system files, and the root of one instance.
+
+The template is the root of the process that starts instances, so that their mount namespaces never hold a file of the host's beyond it:
+what an instance's root could uncover is the template.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from ..kernel.system import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount, pivot_root, umount
+from .calls import ATTR_NODEV, ATTR_NOSUID, ATTR_RDONLY, place_mount, set_attributes
+from .files import BECOME, HOST_FILES, IMAGE, SUDO
+
+_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_LOCAL = ("bin", "lib", "lib64", "libexec", "sbin", "share", "include")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_SAFE = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV
+_LARGEST = 1 << 20
+
+DISK_SIZE, TMP_SIZE, SMALL_SIZE = "256m", "128m", "16m"
+DISK, NEW = "/disk", "/new"
+
+
+def enter_template(folder: str, *, ids: bool) -> None:
+    """Build the template on the folder and make it the root of the calling process, whose mount namespace must be its own.
+
+    ``ids``: an instance's root is another id (1) than ours, so that sudo needs a set-user-ID program. Raises OSError.
+    """
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+    mount("template", folder, "tmpfs", MS_NODEV, "mode=755,size=64m")
+    image = folder + IMAGE
+    for name in ("usr", "proc", "dev/pts", "dev/shm", DISK.strip("/"), NEW.strip("/")):
+        os.makedirs(f"{folder}/{name}", 0o755)
+    for name in ("etc", "bin", "local"):
+        os.makedirs(f"{image}/{name}", 0o755)
+    _copy_etc(f"{image}/etc")
+    _sudo(f"{image}/bin", ids)
+    _bind("/usr", f"{folder}/usr")
+    for name in _LINKS:
+        _link_or_bind(f"/{name}", f"{folder}/{name}")
+    _local(folder, image)
+    if os.path.exists("/usr/bin/sudo"):
+        mount(f"{image}/bin/sudo", os.path.realpath(f"{folder}/usr/bin/sudo"), None, MS_BIND)
+    _devices(f"{folder}/dev")
+    mount("/proc", f"{folder}/proc", None, MS_BIND | MS_REC)
+    # The template itself keeps set-user-ID, for the one program in it that is the instances' own.
+    set_attributes(folder, ATTR_RDONLY | ATTR_NODEV, below=False)
+    _pivot(folder)
+
+
+def _pivot(folder: str) -> None:
+    os.chdir(folder)
+    pivot_root(".", ".")
+    umount(".", MNT_DETACH)
+    os.chdir("/")
+
+
+def _bind(source: str, target: str) -> None:
+    mount(source, target, None, MS_BIND | MS_REC)
+    set_attributes(target, _SAFE)
+
+
+def _link_or_bind(source: str, target: str) -> None:
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+    elif os.path.isdir(source):
+        os.mkdir(target, 0o755)
+        _bind(source, target)
+
+
+def _local(folder: str, image: str) -> None:
+    """/usr/local: its programs and libraries, not its etc, src or var; and our sudo among the programs."""
+    place = f"{folder}/usr/local"
+    if not os.path.isdir(place) or os.path.islink(place):
+        return
+    mount("local", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    for name in _LOCAL:
+        source = f"/usr/local/{name}"
+        if name == "bin" or not os.path.isdir(source):
+            continue
+        os.mkdir(f"{place}/{name}", 0o755)
+        _bind(os.path.realpath(source), f"{place}/{name}")
+    os.mkdir(f"{place}/bin", 0o755)
+    os.symlink(f"{IMAGE}/bin/sudo", f"{place}/bin/sudo")
+    if os.path.isdir("/usr/local/bin"):
+        _bind(os.path.realpath("/usr/local/bin"), f"{image}/local")
+        for name in os.listdir("/usr/local/bin"):
+            if name != "sudo":
+                os.symlink(f"{IMAGE}/local/{name}", f"{place}/bin/{name}")
+    set_attributes(place, _SAFE, below=False)
+
+
+def _sudo(folder: str, ids: bool) -> None:
+    with open(f"{folder}/sudo", "w", encoding="utf-8") as stream:
+        stream.write(SUDO)
+    os.chmod(f"{folder}/sudo", 0o755)
+    setpriv = shutil.which("setpriv", path="/usr/bin:/bin")
+    if ids and setpriv:
+        become = f"{folder}/{os.path.basename(BECOME)}"
+        shutil.copyfile(setpriv, become)
+        os.chown(become, 1, 1)
+        os.chmod(become, 0o4755)
+
+
+def _devices(folder: str) -> None:
+    for name in _DEVICES:
+        Path(folder, name).touch(0o600)
+        mount(f"/dev/{name}", f"{folder}/{name}", None, MS_BIND)
+    for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(target, f"{folder}/{name}")
+
+
+def _copy_etc(target: str) -> None:
+    with suppress(OSError):
+        names = [*HOST_FILES, *(name for name in os.listdir("/etc") if name.startswith("python3"))]
+        for name in names:
+            _copy(f"/etc/{name}", f"{target}/{name}", follow=True)
+
+
+def _copy(source: str, target: str, *, follow: bool = False) -> None:
+    """Copy what everybody on the host may read: links as they are, small files, folders but private ones."""
+    try:
+        found = os.stat(source, follow_symlinks=follow)
+        if stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(source), target)
+        elif stat.S_ISDIR(found.st_mode) and found.st_mode & 0o005 == 0o005:
+            os.mkdir(target, 0o755)
+            for name in os.listdir(source):
+                if name != "private":
+                    _copy(f"{source}/{name}", f"{target}/{name}")
+        elif stat.S_ISREG(found.st_mode) and found.st_mode & 0o004 and found.st_size <= _LARGEST:
+            shutil.copyfile(source, target)
+            os.chmod(target, 0o755 if found.st_mode & 0o001 else 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.ENOENT, errno.EPERM):
+            raise
+
+
+def enter_root(disk: int, *, ids: bool, owner: int) -> None:
+    """From inside an instance's new namespaces, which begin as a copy of the template's: build its root and make it the only one.
+
+    ``disk``: a mount from ``clone_mount``; on it the root is ``root``, and the agent's folder is ``agent``, which ``owner`` owns. Raises OSError.
+    """
+    place_mount(disk, DISK)
+    _folder(f"{DISK}/root", 0o755)
+    _folder(f"{DISK}/agent", 0o700)
+    os.chown(f"{DISK}/agent", owner, owner)
+    mount(f"{DISK}/root", NEW, None, MS_BIND)
+    for name in ("usr", IMAGE.strip("/"), "dev", *_LINKS):
+        _shared(name)
+    # The user's group owns no terminals where there is only one group.
+    mount("devpts", f"{NEW}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if ids else ""))
+    for name, mode, size in (("dev/shm", "1777", SMALL_SIZE), ("tmp", "1777", TMP_SIZE), ("run", "755", SMALL_SIZE)):
+        if name != "dev/shm":
+            _folder(f"{NEW}/{name}", 0o755)
+        mount("tmpfs", f"{NEW}/{name}", "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode},size={size},nr_inodes=16384")
+    _folder(f"{NEW}/proc", 0o755)
+    mount("proc", f"{NEW}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in ("run/agent", "run/lock"):
+        os.mkdir(f"{NEW}/{name}", 0o755)
+    mount(f"{DISK}/agent", f"{NEW}/run/agent", None, MS_BIND)
+    _pivot(NEW)
+
+
+def _shared(name: str) -> None:
+    """Have in the new root what the template has under that name, be it a link, a folder, or nothing."""
+    source, target = f"/{name}", f"{NEW}/{name}"
+    if os.path.islink(source):
+        if not os.path.lexists(target):
+            os.symlink(os.readlink(source), target)
+    elif os.path.isdir(source):
+        _folder(target, 0o755)
+        mount(source, target, None, MS_BIND | MS_REC)
+
+
+def _folder(path: str, mode: int) -> None:
+    """A folder there, whatever the instance has made of it since its last boot."""
+    if os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path)):
+        os.unlink(path)
+    if not os.path.isdir(path):
+        os.mkdir(path, mode)
+
+
+def write_files(folder: str, files: Iterable[tuple[str, str | bytes, int]], owner: int = 0) -> None:
+    """Write files (path below the folder, contents, mode) and the folders that they need."""
+    for name, content, mode in files:
+        path = f"{folder}/{name}"
+        parent = os.path.dirname(path)
+        if not os.path.isdir(parent):
+            os.makedirs(parent, 0o700 if owner else 0o755)
+            os.chown(parent, owner, owner)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(path, mode)
+        os.chown(path, owner, owner)

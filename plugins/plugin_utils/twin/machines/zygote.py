@@ -1,0 +1,342 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process from which instances and their programs are forked: small, with one thread, and with nothing of the host's in its files.
+
+It is forked from the daemon and asked over a socket of packets: one byte and descriptors, the first of which is a file in memory with the
+question. It answers in JSON: ``{"key", "pid"}`` or ``{"key", "error"}`` to a question, ``{"exit", "status"}`` when something ended.
+
+An instance needs two forks: one that enters the namespaces, whose ids are then mapped from here, and its child, process 1 of the new
+namespace of process ids. So does a program in an instance. The first of the two ends at once, and the kernel gives its child to us.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from ..kernel.system import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    parent_death_signal,
+    prctl,
+    setns,
+    unshare,
+)
+from .calls import close_all_but, leave_keyring
+from .files import USER_ID
+from .init import Boot, Launch, idle, launch, set_up
+from .root import enter_template
+
+_OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
+_ALL = _OWN | CLONE_NEWNET
+_PACKET = 65536
+_DESCRIPTORS = 16
+INSTANCE_IDS = 65535
+
+
+@dataclass
+class _Birth:
+    """A child that is not yet what it is to be: what it said so far through its end of ``channel``."""
+
+    key: int
+    channel: socket.socket
+    instance: str
+    """Of a boot; empty for a program."""
+    helper: int
+    pid: int = 0
+    ready: bool = False
+    error: str = ""
+
+
+@dataclass
+class _Zygote:
+    control: socket.socket
+    ids: bool
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    births: dict[int, _Birth] = field(default_factory=dict)
+    """By the descriptor of their channel."""
+    instances: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Process 1 and its pidfd, by instance."""
+    living: set[int] = field(default_factory=set)
+    helpers: set[int] = field(default_factory=set)
+    unclaimed: dict[int, int] = field(default_factory=dict)
+    """Statuses of children that ended before we heard of them."""
+
+    def run(self) -> None:
+        wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector.register(self.control, selectors.EVENT_READ, "control")
+        self.selector.register(wake_read, selectors.EVENT_READ, "wake")
+        while True:
+            for key, _mask in self.selector.select():
+                if key.data == "control":
+                    if not self._question():
+                        for _first, handle in self.instances.values():
+                            signal.pidfd_send_signal(handle, signal.SIGKILL)
+                        return
+                elif key.data == "wake":
+                    with suppress(BlockingIOError):
+                        os.read(wake_read, 4096)
+                    self._bury()
+                else:
+                    self._hear(key.data)
+
+    def _question(self) -> bool:
+        packet, descriptors, _flags, _address = socket.recv_fds(self.control, 16, _DESCRIPTORS)
+        if not packet:
+            return False
+        with os.fdopen(descriptors[0], "rb") as stream:
+            stream.seek(0)
+            question = pickle.load(stream)
+        try:
+            getattr(self, "do_" + question.pop("do"))(descriptors=descriptors[1:], **question)
+        except OSError as error:
+            if "key" in question:
+                self._say(key=question["key"], error=_text(error))
+        finally:
+            for descriptor in descriptors[1:]:
+                os.close(descriptor)
+        return True
+
+    def _say(self, **report: Any) -> None:
+        self.control.send(json.dumps(report).encode())
+
+    # -- questions -------------------------------------------------------------------------------------------------------------------
+
+    def do_boot(self, key: int, instance: str, boot: Boot, descriptors: list[int]) -> None:
+        network, disk = descriptors
+
+        def body(channel: socket.socket) -> None:
+            setns(network, CLONE_NEWNET)
+            unshare(_OWN)
+            channel.send(b"map")
+            if channel.recv(16) != b"go":
+                raise OSError("the ids of its user namespace cannot be mapped")
+            if (child := os.fork()) != 0:
+                channel.send(f"pid {child}".encode())
+                return
+            set_up(boot, disk)
+            channel.send(b"ready")
+            close_all_but(set())
+            idle()
+
+        self._bear(key, instance, body, {network, disk})
+
+    def do_spawn(self, key: int, instance: str, request: Launch, descriptors: list[int]) -> None:
+        if instance not in self.instances:
+            raise OSError("it does not run")
+        _first, handle = self.instances[instance]
+
+        def body(channel: socket.socket) -> None:
+            if request.terminal and descriptors:
+                # As a login does: the terminal is the user's. Number 0 of an instance is our 1.
+                owner = (1 if request.root else 1 + USER_ID) if self.ids else 0
+                with suppress(OSError):
+                    os.fchown(descriptors[0], owner, owner)
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            for target in (0, 1, 2):
+                os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
+            setns(handle, _ALL)
+            if (child := os.fork()) != 0:
+                channel.send(f"pid {child}".encode())
+                return
+            close_all_but({channel.fileno()})
+            launch(request)
+
+        self._bear(key, "", body, {handle, *descriptors})
+
+    def do_kill(self, instance: str, descriptors: list[int]) -> None:
+        if instance in self.instances:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.instances[instance][1], signal.SIGKILL)
+
+    def do_signal(self, pid: int, number: int, descriptors: list[int]) -> None:
+        # Nobody but us buries it, so the number is still its own.
+        if pid in self.living:
+            for send in (os.killpg, os.kill):
+                with suppress(ProcessLookupError, PermissionError):
+                    send(pid, number)
+
+    # -- children --------------------------------------------------------------------------------------------------------------------
+
+    def _bear(self, key: int, instance: str, body: Callable[[socket.socket], None], keep: set[int]) -> None:
+        """Fork a helper that runs the body and ends; what goes wrong in it, or in its child before an exec, it says itself."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            _as_child(theirs, body, keep)
+        theirs.close()
+        self.helpers.add(pid)
+        birth = _Birth(key, ours, instance, pid)
+        self.births[ours.fileno()] = birth
+        self.selector.register(ours, selectors.EVENT_READ, birth)
+
+    def _hear(self, birth: _Birth) -> None:
+        """A message of a child on its way, or the end of its channel."""
+        try:
+            message = birth.channel.recv(4096).decode(errors="replace")
+        except OSError:
+            message = ""
+        word, _space, rest = message.partition(" ")
+        if word == "map":
+            try:
+                _map(birth.helper, self.ids)
+                birth.channel.send(b"go")
+            except OSError as error:
+                birth.error = _text(error)
+                birth.channel.send(b"no")
+        elif word == "pid":
+            birth.pid = int(rest)
+        elif word == "error":
+            birth.error = birth.error or rest
+        elif word == "ready":
+            birth.ready = True
+        if not message:
+            self._born(birth)
+
+    def _born(self, birth: _Birth) -> None:
+        """The child closed its channel: by its exec, or because it failed."""
+        self.selector.unregister(birth.channel)
+        del self.births[birth.channel.fileno()]
+        birth.channel.close()
+        if birth.instance and not birth.ready:
+            birth.error = birth.error or "it ended while it was set up"
+        if not birth.pid or birth.error:
+            self._say(key=birth.key, error=birth.error or "it ended before it began")
+            if birth.pid:
+                self.helpers.add(birth.pid)
+        elif birth.instance:
+            self.instances[birth.instance] = (birth.pid, os.pidfd_open(birth.pid))
+            self._say(key=birth.key, pid=birth.pid)
+            self.living.add(birth.pid)
+        else:
+            self._say(key=birth.key, pid=birth.pid)
+            self.living.add(birth.pid)
+        if birth.pid in self.unclaimed:
+            self._ended(birth.pid, self.unclaimed.pop(birth.pid))
+
+    def _bury(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ended(pid, status)
+
+    def _ended(self, pid: int, status: int) -> None:
+        if pid in self.living:
+            self.living.discard(pid)
+            for instance, (first, handle) in list(self.instances.items()):
+                if first == pid:
+                    os.close(handle)
+                    del self.instances[instance]
+            self._say(exit=pid, status=os.waitstatus_to_exitcode(status))
+        elif pid in self.helpers:
+            self.helpers.discard(pid)
+        else:
+            self.unclaimed[pid] = status
+
+
+def _as_child(channel: socket.socket, body: Callable[[socket.socket], None], keep: set[int]) -> NoReturn:
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        close_all_but({channel.fileno(), *keep})
+        body(channel)
+        code = 0
+    except BaseException as error:
+        with suppress(OSError):
+            channel.send(f"error {_text(error)}".encode()[:4000])
+    os._exit(code)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        text = error.strerror or str(error)
+        return f"{text} ({error.filename})" if error.filename else text
+    return f"{type(error).__name__}: {error}"
+
+
+def _map(pid: int, ids: bool) -> None:
+    """Give a new user namespace its ids: all of ours but our own, or our only one."""
+    line = f"0 1 {INSTANCE_IDS}" if ids else "0 0 1"
+    for name, text in (("setgroups", "deny"), ("uid_map", line), ("gid_map", line)):
+        if name == "setgroups" and ids:
+            continue
+        handle = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(handle, text.encode())
+        finally:
+            os.close(handle)
+
+
+def has_ids() -> bool:
+    """Whether our user namespace has ids for instances beside our own."""
+    with open("/proc/self/uid_map", encoding="ascii") as stream:
+        ranges = [tuple(int(word) for word in line.split()) for line in stream]
+    return any(inside <= 1 and inside + count >= 1 + INSTANCE_IDS for inside, _outside, count in ranges)
+
+
+def fork(folder: str) -> tuple[int, socket.socket]:
+    """Fork the zygote. ``folder``: an empty one of the caller's mount namespace, on which the template is built.
+
+    To be called before the caller has threads. Returns its process id and the socket to ask over; the first packet on it is
+    ``{"ready": true}``, or ``{"error"}``. It ends when the socket closes.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    try:
+        _main(theirs, folder)
+    except BaseException as error:
+        with suppress(OSError):
+            theirs.send(json.dumps({"error": _text(error)}).encode())
+    os._exit(0)
+
+
+def _main(control: socket.socket, folder: str) -> None:
+    parent_death_signal(signal.SIGKILL)
+    # What it holds is not for the instances' eyes: not its children's memory and descriptors either, before their exec.
+    prctl(PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    gc.disable()
+    gc.freeze()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    close_all_but({control.fileno()})
+    null = os.open("/dev/null", os.O_RDWR)
+    for target in (0, 1, 2):
+        os.dup2(null, target)
+    os.close(null)
+    os.umask(0o022)
+    leave_keyring()
+    ids = has_ids()
+    unshare(CLONE_NEWNS)
+    enter_template(folder, ids=ids)
+    control.send(json.dumps({"ready": True, "ids": ids}).encode())
+    _Zygote(control, ids).run()
