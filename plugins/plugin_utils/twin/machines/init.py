@@ -9,11 +9,12 @@ import os
 import resource
 import signal
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from ..kernel.system import CLONE_NEWUSER, no_new_privileges, set_hostname, unshare
+from ..kernel.system import CLONE_NEWUSER, PR_SET_DUMPABLE, no_new_privileges, prctl, set_hostname, unshare
 from ..seams import Machine
 from .files import BOOT_SCRIPT, FOLDERS, IMAGE, USER_DATA, USER_ID, boot_files, etc, home_files, home_of
 from .root import enter_root, write_files
@@ -112,8 +113,6 @@ def launch(request: Launch) -> NoReturn:
         _become(0, ids=request.ids)
     elif request.ids:
         _become(USER_ID, ids=True)
-    else:
-        _be_called(USER_ID)
     if not request.ids:
         no_new_privileges()
     os.chdir(request.folder or request.environment.get("HOME", "/"))
@@ -137,15 +136,30 @@ def _become(identity: int, *, ids: bool) -> None:
         os.setresuid(identity, identity, identity)
 
 
-def _be_called(identity: int) -> None:
-    """With one id for all, a user is another name for it: a user namespace of its own, inside the instance's."""
+def be_called(identity: int, process: int) -> None:
+    """With one id for all, a user is another name for it: a user namespace of its own, inside the instance's.
+
+    ``process``: a descriptor of our folder in a /proc that has us. To be called before the fork into the instance's process ids, where
+    its root could look at us while we are open to looks.
+    """
     unshare(CLONE_NEWUSER)
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{identity} 0 1"), ("gid_map", f"{identity} 0 1")):
-        handle = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
+    with open_to_looks():
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{identity} 0 1"), ("gid_map", f"{identity} 0 1")):
+            handle = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=process)
+            try:
+                os.write(handle, text.encode())
+            finally:
+                os.close(handle)
+
+
+@contextmanager
+def open_to_looks() -> Iterator[None]:
+    """The maps of a process that is not are the host's root's."""
+    prctl(PR_SET_DUMPABLE, 1)
+    try:
+        yield
+    finally:
+        prctl(PR_SET_DUMPABLE, 0)
 
 
 def _limit() -> None:

@@ -148,7 +148,7 @@ def _copy(source: str, target: str, *, follow: bool = False) -> None:
 def enter_root(disk: int, *, ids: bool, owner: int) -> None:
     """From inside an instance's new namespaces, which begin as a copy of the template's: build its root and make it the only one.
 
-    ``disk``: a mount from ``clone_mount``; on it the root is ``root``, and the agent's folder is ``agent``, which ``owner`` owns. Raises OSError.
+    ``disk``: a mount from ``clone_mount``; on it the root is ``root``, and the agent's folder, which ``owner`` owns, ``agent``. Raises OSError.
     """
     place_mount(disk, DISK)
     _folder(f"{DISK}/root", 0o755)

@@ -41,7 +41,7 @@ from ..kernel.system import (
 )
 from .calls import close_all_but, leave_keyring
 from .files import USER_ID
-from .init import Boot, Launch, idle, launch, set_up
+from .init import Boot, Launch, be_called, idle, launch, open_to_looks, set_up
 from .root import enter_template
 
 _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
@@ -127,9 +127,10 @@ class _Zygote:
         def body(channel: socket.socket) -> None:
             setns(network, CLONE_NEWNET)
             unshare(_OWN)
-            channel.send(b"map")
-            if channel.recv(16) != b"go":
-                raise OSError("the ids of its user namespace cannot be mapped")
+            with open_to_looks():
+                channel.send(b"map")
+                if channel.recv(16) != b"go":
+                    raise OSError("the ids of its user namespace cannot be mapped")
             if (child := os.fork()) != 0:
                 channel.send(f"pid {child}".encode())
                 return
@@ -154,7 +155,10 @@ class _Zygote:
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
+            process = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             setns(handle, _ALL)
+            if not request.root and not self.ids:
+                be_called(USER_ID, process)
             if (child := os.fork()) != 0:
                 channel.send(f"pid {child}".encode())
                 return
