@@ -1,0 +1,367 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Network cut into what is compiled apart: a View for each VPC in which something answers, its gateways, and the hosts in use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from ....module_utils._model.network import Interface, Network, NetworkAcl, Route, RouteTable, Rule, Subnet, Vpc
+from . import names
+from .lists import PrefixLists
+from .sites import Host, Leg, Link, Nat, Outlet, Site, Views
+from .spans import legs_of, transits
+from .view import ENDPOINT, HOST, NAT, PARK, SERVE, TRANSIT, Crossing, Port, View
+
+BIDIRECTIONAL = "block-bidirectional"
+RUNNING = ("running", "pending", "")
+_NAT_TYPES = ("nat_gateway", "natGateway")
+_ENDPOINT_TYPES = ("vpc_endpoint", "gateway_load_balancer_endpoint")
+_MTU, _MTU_BETWEEN_REGIONS = 9001, 8500
+
+PortCache = dict[str, tuple[Interface, str, str, bool, str, tuple[str, ...], Port]]
+"""By ENI id: what a port was made from (the ENI, its host, kind, whether it is live, what flow logs want of it, groups), and the port."""
+
+
+def cut(network: Network, live: frozenset[str], cache: PortCache) -> Views:
+    """The views of a network. ``live``: hosts in use. ``cache`` is read and written: ports of unchanged ENIs stay the same objects."""
+    logs = _logs(network)
+    ports = _ports(network, live, cache, logs)
+    # An attachment alone answers nobody: a VPC with nothing else has no router.
+    legs = [leg for leg in legs_of(network) if leg.vpc in ports]
+    enis = {item.subnet: item.id for item in network.interfaces.values() if item.type == "transit_gateway"} if legs else {}
+    for leg in legs:
+        if leg.subnet:
+            ports[leg.vpc].append(_transit_port(leg, enis.get(leg.subnet, ""), logs))
+    cutter = _Cutter(network, {vpc: sorted(found, key=lambda port: port.id) for vpc, found in ports.items()}, legs)
+    sites = {vpc: cutter.site(network.vpcs[vpc]) for vpc in sorted(cutter.ports)}
+    return Views(
+        sites=sites,
+        hosts=_hosts(network, sites),
+        transits=transits(network, [leg for site in sites.values() for leg in site.legs], cutter.lists),
+        outlets=tuple(_outlets(sites)),
+    )
+
+
+def standing(network: Network) -> frozenset[str]:
+    """Hosts that routes lead through: they must be in use all the time, for one that is only answered for passes nothing on."""
+    found = set()
+    owners = _owners(network)
+    for table in network.route_tables.values():
+        for route in table.routes:
+            if route.via in ("eni", "instance"):
+                eni = network.interfaces.get(route_interface(network, route))
+                if eni is not None and not eni.source_dest_check:
+                    found.add(eni.instance or owners.get(eni.id) or eni.id)
+    return frozenset(found)
+
+
+def route_interface(network: Network, route: Route) -> str:
+    """The ENI that a route names, or the first one of the instance that it names."""
+    if route.via == "eni":
+        return route.target
+    instance = network.instances.get(route.target)
+    return instance.interfaces[0] if instance is not None and instance.interfaces else ""
+
+
+def _owners(network: Network) -> dict[str, str]:
+    return {eni: instance.id for instance in network.instances.values() for eni in instance.interfaces}
+
+
+def _ports(network: Network, live: frozenset[str], cache: PortCache, logs: Mapping[str, set[str]]) -> dict[str, list[Port]]:
+    """VPC id to its ports, those of transit gateways aside."""
+    found: defaultdict[str, list[Port]] = defaultdict(list)
+    endpoints = {eni: item for item in network.endpoints.values() for eni in item.interfaces}
+    nats = {eni for item in network.nat_gateways.values() for eni in item.interfaces}
+    owners = _owners(network)
+    gone = cache.keys() - network.interfaces.keys()
+    for id_ in gone:
+        del cache[id_]
+    for eni in network.interfaces.values():
+        if eni.id in nats or eni.type in _NAT_TYPES or eni.type == "transit_gateway":
+            continue
+        if eni.subnet not in network.subnets or eni.vpc not in network.vpcs:
+            continue
+        endpoint = endpoints.get(eni.id)
+        if endpoint is not None or eni.type in _ENDPOINT_TYPES:
+            if endpoint is not None and endpoint.state != "available":
+                continue
+            kind, host = ENDPOINT, eni.id
+        else:
+            kind, host = HOST, eni.instance or owners.get(eni.id, "")
+            if host:
+                instance = network.instances.get(host)
+                if instance is not None and instance.state not in RUNNING:
+                    continue
+            elif eni.status == "available":
+                continue  # attached to nothing, so nobody answers
+            else:
+                host = eni.id
+        own = kind == HOST and host in live
+        wanted = _logged(logs, eni.id, eni.subnet, eni.vpc) if logs else ""
+        groups = eni.groups or (endpoint.groups if endpoint is not None else ())
+        known = cache.get(eni.id)
+        if known is not None and known[0] is eni and known[1:6] == (host, kind, own, wanted, groups):
+            port = known[6]
+        else:
+            port = _port(eni, host, kind, own, wanted, groups)
+            cache[eni.id] = (eni, host, kind, own, wanted, groups, port)
+        found[eni.vpc].append(port)
+    for nat in network.nat_gateways.values():
+        if nat.state != "available" or nat.vpc not in network.vpcs or nat.subnet not in network.subnets:
+            continue
+        id_ = nat.interfaces[0] if nat.interfaces else nat.id
+        known_eni = network.interfaces.get(id_)
+        addresses = nat.private_ips or (known_eni.private_ips if known_eni else ())
+        if not addresses:
+            continue
+        found[nat.vpc].append(
+            Port(
+                id=id_,
+                host=nat.id,
+                subnet=nat.subnet,
+                kind=NAT,
+                device=names.device("n", nat.id),
+                addresses=addresses,
+                check=False,
+                logged=_logged(logs, id_, nat.subnet, nat.vpc),
+            )
+        )
+    return found
+
+
+def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: tuple[str, ...]) -> Port:
+    return Port(
+        id=eni.id,
+        host=host,
+        subnet=eni.subnet,
+        kind=kind,
+        device=names.device("e", eni.id) if own else SERVE if kind == ENDPOINT else PARK,
+        live=own,
+        addresses=eni.private_ips,
+        ipv6s=eni.ipv6s,
+        groups=groups,
+        check=eni.source_dest_check,
+        logged=logged,
+    )
+
+
+def _transit_port(leg: Leg, eni: str, logs: Mapping[str, set[str]]) -> Port:
+    """An attachment's ENI in a subnet. It answers nobody, so it has no address; only its subnet's table and ACL count."""
+    id_ = eni or f"{leg.attachment}@{leg.subnet}"
+    logged = _logged(logs, id_, leg.subnet, leg.vpc)
+    return Port(id=id_, host=leg.attachment, subnet=leg.subnet, kind=TRANSIT, device=leg.device, check=False, logged=logged)
+
+
+def _logs(network: Network) -> dict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for log in network.flow_logs.values():
+        if log.status == "ACTIVE":
+            found[log.resource].add(log.traffic)
+    return dict(found)
+
+
+def _logged(logs: Mapping[str, set[str]], *resources: str) -> str:
+    wanted: set[str] = set()
+    for resource in resources:
+        wanted |= logs.get(resource, set())
+    return "ALL" if len(wanted) > 1 else "".join(wanted)
+
+
+class _Cutter:
+    """What is looked up for every VPC, made once."""
+
+    def __init__(self, network: Network, ports: Mapping[str, list[Port]], legs: Iterable[Leg]) -> None:
+        self.network, self.ports = network, ports
+        self.lists = PrefixLists(network)
+        self.legs: defaultdict[str, list[Leg]] = defaultdict(list)
+        for leg in legs:
+            self.legs[leg.vpc].append(leg)
+        self.carriers = {vpc: _carriers(found) for vpc, found in ports.items()}
+        self.rules = {vpc: self._rules(found) for vpc, found in self.carriers.items()}
+        self.wanted = {
+            vpc: frozenset(rule.source_group for rules in found.values() for rule in rules if rule.source_group)
+            for vpc, found in self.rules.items()
+        }
+        self.attached: defaultdict[str, set[str]] = defaultdict(set)
+        for vpc, found_legs in self.legs.items():
+            for leg in found_legs:
+                self.attached[leg.gateway].add(vpc)
+        self.internet = {item.vpc: item.id for item in network.internet_gateways.values() if item.vpc}
+        self.egress_only = {item.vpc: item.id for item in network.egress_only_gateways.values() if item.vpc}
+
+    def _rules(self, carriers: Mapping[str, list[str]]) -> dict[str, tuple[Rule, ...]]:
+        rules = self.network.rules_of
+        return {group: rules.get(group, ()) for group in sorted(carriers)}
+
+    def _members(self, vpc: str, other: str) -> dict[str, frozenset[str]]:
+        """Groups that rules of a VPC name and that ENIs of another (or the same) carry, to those ENIs' addresses."""
+        carriers = self.carriers[other]
+        return {group: frozenset(carriers[group]) for group in sorted(self.wanted[vpc] & carriers.keys())}
+
+    def site(self, vpc: Vpc) -> Site:
+        """A VPC's view, and what hangs on its router."""
+        network, ports, legs = self.network, self.ports[vpc.id], self.legs.get(vpc.id, [])
+        used = {port.subnet for port in ports}
+        subnets = tuple(sorted((network.subnets[id_] for id_ in used), key=lambda item: item.id))
+        numbers = names.numbers(item.id for item in network.subnets_of[vpc.id])
+        tables = {id_: table for id_ in sorted(used) if (table := network.table_of(id_)) is not None}
+        rules = self.rules[vpc.id]
+        gateway, egress = self.internet.get(vpc.id, ""), self.egress_only.get(vpc.id, "")
+        gateways: dict[str, str] = {leg.device: "transit" for leg in legs}
+        if gateway:
+            gateways["igw"] = "internet"
+        if egress:
+            gateways["eigw"] = "egress_only"
+        services = self._services(tables.values())
+        if services:
+            gateways["services"] = "services"
+        crossings = tuple(self._crossings(vpc))
+        view = View(
+            vpc=vpc,
+            subnets=subnets,
+            numbers={id_: numbers[id_] for id_ in sorted(used)},
+            tables=tables,
+            acls=self._acls(vpc.id, used),
+            ports=tuple(ports),
+            crossings=crossings,
+            rules=rules,
+            members=self._members(vpc.id, vpc.id),
+            transit={leg.device: self._behind(vpc.id, leg) for leg in legs},
+            prefix_lists=self.lists.of(_lists(rules.values(), tables.values()), tables.values()),
+            gateways=gateways,
+        )
+        return Site(
+            view=view,
+            internet=gateway,
+            egress_only=egress,
+            public=tuple(sorted(self._public(vpc, ports))) if gateway else (),
+            open6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) == "off") if gateway else (),
+            egress6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) != BIDIRECTIONAL) if egress else (),
+            nats=tuple(Nat(port.host, port.device, port.addresses[0], port.subnet) for port in ports if port.kind == NAT),
+            legs=tuple(legs),
+            services=services,
+            crosses=frozenset(item.id for item in crossings if vpc.id < item.peer),
+        )
+
+    def _crossings(self, vpc: Vpc) -> Iterator[Crossing]:
+        """Only an active connection carries packets.
+
+        https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
+        """
+        for peering in self.network.peerings_of.get(vpc.id, ()):
+            other = peering.other(vpc.id).vpc
+            if peering.status != "active" or other == vpc.id or other not in self.ports:
+                continue
+            peer = self.network.vpcs[other]
+            near = peer.region == vpc.region
+            yield Crossing(
+                id=peering.id,
+                device=names.device("x", peering.id),
+                peer=other,
+                own=(*vpc.cidrs, *vpc.ipv6_cidrs),
+                theirs=(*peer.cidrs, *peer.ipv6_cidrs),
+                mtu=_MTU if near else _MTU_BETWEEN_REGIONS,
+                members=self._members(vpc.id, other) if near else {},
+            )
+
+    def _behind(self, vpc: str, leg: Leg) -> dict[str, frozenset[str]]:
+        """Members of groups in VPCs of the same transit gateway, where gateway and both attachments let rules refer to them.
+
+        https://docs.aws.amazon.com/vpc/latest/tgw/tgw-vpc-attachments.html#vpc-attachment-security
+        """
+        gateway = self.network.transit_gateways.get(leg.gateway)
+        if gateway is None or not gateway.group_references or not self._refers(leg.gateway, vpc):
+            return {}
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for other in self.attached[leg.gateway] - {vpc}:
+            if self._refers(leg.gateway, other):
+                for group, addresses in self._members(vpc, other).items():
+                    found[group] |= addresses
+        return {group: frozenset(found[group]) for group in sorted(found)}
+
+    def _refers(self, gateway: str, vpc: str) -> bool:
+        return all(
+            item.group_references is not False
+            for item in self.network.transit_attachments.values()
+            if item.gateway == gateway and item.type == "vpc" and item.resource == vpc and item.state == "available"
+        )
+
+    def _acls(self, vpc: str, used: set[str]) -> dict[str, NetworkAcl]:
+        """A subnet without an association has the VPC's default ACL."""
+        found: dict[str, NetworkAcl] = {}
+        default: NetworkAcl | None = None
+        for acl in self.network.acls_of.get(vpc, ()):
+            default = acl if acl.default else default
+            found.update((subnet, acl) for subnet in acl.associations if subnet in used)
+        return {id_: one for id_ in sorted(used) if (one := found.get(id_) or default) is not None}
+
+    def _services(self, tables: Iterable[RouteTable]) -> tuple[str, ...]:
+        found: set[str] = set()
+        for table in tables:
+            for route in table.routes:
+                if self.lists.served(route):
+                    found.update(self.lists.blocks(route.destination, route))
+        return tuple(sorted(found))
+
+    def _public(self, vpc: Vpc, ports: Iterable[Port]) -> Iterator[tuple[str, str]]:
+        """Private to public addresses that may pass the internet gateway.
+
+        Block Public Access, when it blocks ingress only, leaves NAT gateways, which let nothing in by themselves:
+        https://docs.aws.amazon.com/vpc/latest/userguide/security-vpc-bpa-basics.html
+        """
+        for port in ports:
+            if port.kind == TRANSIT:
+                continue
+            mode = _mode(vpc, self.network.subnets[port.subnet])
+            if mode == BIDIRECTIONAL or (mode != "off" and port.kind != NAT):
+                continue
+            eni = self.network.interfaces.get(port.id)
+            pairs = dict(eni.public_ips) if eni is not None else {}
+            nat = self.network.nat_gateways.get(port.host) if port.kind == NAT else None
+            if nat is not None and not pairs and len(nat.private_ips) == len(nat.public_ips):
+                pairs = dict(zip(nat.private_ips, nat.public_ips, strict=True))
+            yield from ((private, public) for private, public in pairs.items() if private in port.addresses)
+
+
+def _mode(vpc: Vpc, subnet: Subnet) -> str:
+    """What Block Public Access does to a subnet: an exclusion shows in the subnet's own state."""
+    return subnet.block_public_access or vpc.block_public_access or "off"
+
+
+def _carriers(ports: Iterable[Port]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for port in ports:
+        for group in port.groups:
+            found[group] += port.addresses
+            found[group] += port.ipv6s
+    return dict(found)
+
+
+def _lists(rules: Iterable[tuple[Rule, ...]], tables: Iterable[RouteTable]) -> set[str]:
+    found = {rule.prefix_list for group in rules for rule in group if rule.prefix_list}
+    return found | {route.destination for table in tables for route in table.routes if "/" not in route.destination}
+
+
+def _hosts(network: Network, sites: Mapping[str, Site]) -> dict[str, Host]:
+    links: defaultdict[str, list[Link]] = defaultdict(list)
+    for vpc, site in sites.items():
+        for port in site.view.ports:
+            if port.live:
+                links[port.host].append(Link(vpc, port, network.subnets[port.subnet], site.view.numbers[port.subnet]))
+    found = {}
+    for id_, owned in sorted(links.items()):
+        instance = network.instances.get(id_)
+        places = {eni: place for place, eni in enumerate(instance.interfaces)} if instance is not None else {}
+        owned.sort(key=lambda link: (places.get(link.port.id, len(places)), link.port.id))
+        found[id_] = Host(id_, tuple(owned), any(not link.port.check for link in owned))
+    return found
+
+
+def _outlets(sites: Mapping[str, Site]) -> Iterator[Outlet]:
+    for vpc, site in sites.items():
+        if site.internet:
+            yield Outlet(site.internet, vpc, tuple(public for _private, public in site.public), site.open6)
+        if site.egress_only:
+            yield Outlet(site.egress_only, vpc, (), site.egress6, stateful=True)
