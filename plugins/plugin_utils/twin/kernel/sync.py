@@ -1,0 +1,406 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a KernelState so, by the difference to the one that is there.
+
+Namespaces have no names in the kernel: descriptors hold them, so that nothing is left of them when this process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from ..seams import TwinError
+from ..state import ROUTER, KernelState, Namespace, Wire
+from . import content, netlink, sysctls
+from .content import Devices, Key
+from .netlink import Netlink, NetlinkError, Request
+from .nft import NftError, Table
+from .system import CLONE_NEWNET, THREAD_NETWORK, inside, setns, unshare
+
+_FIRST_INDEX = 1000
+"""Of our devices: far from those that the kernel's modules may put into a new namespace of their own (``sit0``, ``tunl0``)."""
+_DYING = 0x7FFFFFF0
+"""The link group of devices that are about to be deleted together."""
+_CONNECTIONS = 300
+"""How many rulesets may keep their connection: each costs a descriptor and the library's memory of the ruleset."""
+_FAILURES = (OSError, ValueError, NetlinkError, NftError)
+
+
+@dataclass
+class _Held:
+    """A namespace: its descriptor, its ruleset, the index of each device, and settings as they were before the state's own."""
+
+    descriptor: int
+    table: Table
+    devices: dict[str, int]
+    before: dict[str, str] = field(default_factory=dict)
+
+
+class _Failed(Exception):
+    """A change that could not be made, in the namespace that it was of."""
+
+    def __init__(self, namespace: str, error: Exception) -> None:
+        self.namespace = namespace
+        super().__init__(f"{namespace}: {error}" if namespace else str(error))
+
+
+class NetworkKernel:
+    """The namespaces of one data plane; see seams.Kernel. ``state`` is the last one that was applied as a whole."""
+
+    def __init__(self) -> None:
+        self.state = KernelState()
+        self._held: dict[str, _Held] = {}
+        self._wires: dict[Key, Wire] = {}
+        self._applying = threading.Lock()
+        self._holding = threading.Lock()
+        self._next_index = _FIRST_INDEX
+        self._connected: list[str] = []
+
+    def apply(self, state: KernelState) -> None:
+        """Make it so. Raises TwinError with what could not be done and where; the last good state is there again then."""
+        with self._applying:
+            if state is self.state:
+                return
+            new = state if sysctls.has_ipv6() else KernelState(_four(state.namespaces), state.wires)
+            old = self.state
+            try:
+                self._change(old, new)
+            except (*_FAILURES, _Failed) as error:
+                raise TwinError(f"the kernel's network was left as it was: {error}{self._go_back(old, new)}") from error
+            except BaseException:
+                self._go_back(old, new)
+                raise
+            self.state = new
+
+    def socket(self, namespace: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A new socket that lives in a namespace. Raises TwinError when there is none of that name, OSError as sockets do."""
+        with self._holding, inside(self._find(namespace)):
+            return socket.socket(family, kind, protocol)
+
+    def descriptor(self, namespace: str) -> int:
+        """A descriptor of the namespace, borrowed: it is closed when a later state lacks the namespace. Raises TwinError."""
+        with self._holding:
+            return self._find(namespace)
+
+    def close(self) -> None:
+        """Let go of all namespaces; the kernel takes them apart in the background, once no process and no socket is in them."""
+        with self._applying:
+            self._forget(list(self._held))
+            self._wires.clear()
+            self.state = KernelState()
+
+    def listed(self, namespace: str) -> str:
+        """A namespace's ruleset as nft prints it, for people and tests. Raises TwinError."""
+        with self._applying:
+            self._find(namespace)
+            try:
+                return self._held[namespace].table.listed()
+            except NftError as error:
+                raise TwinError(f"{namespace}: {error}") from error
+
+    def _find(self, namespace: str) -> int:
+        held = self._held.get(namespace)
+        if held is None:
+            raise TwinError(f"the data plane has no namespace {namespace}")
+        return held.descriptor
+
+    # The change as a whole.
+
+    def _change(self, old: KernelState, new: KernelState) -> None:
+        """From the one to the other. Nothing opens in between: ways go before the rulesets change, and come after."""
+        added = [name for name in new.namespaces if name not in old.namespaces]
+        gone = [name for name in old.namespaces if name not in new.namespaces]
+        changed = _changed(old.namespaces, new.namespaces)
+        wires = content.wires(old, new)
+        for name in (*added, *changed):
+            content.routes(new.namespaces[name])
+        with ExitStack() as stack:
+            links = _Links(self, stack)
+            self._create([new.namespaces[name] for name in added], links)
+            for name in changed:
+                links.run(name, content.closing(old.namespaces[name], new.namespaces[name]))
+            self._remove_wires(wires.gone, gone, links)
+            for name in changed:
+                self._switch(old.namespaces[name], new.namespaces[name])
+            devices = self._make_wires(wires, links)
+            # Whoever takes an address over has it before routers lead there.
+            touched = dict.fromkeys((*added, *changed, *(name for name in devices if name in new.namespaces)))
+            for name in sorted(touched, key=lambda each: new.namespaces[each].profile == ROUTER):
+                before = old.namespaces.get(name)
+                found = devices.get(name) or Devices(self._held[name].devices)
+                try:
+                    requests = content.opening(before, new.namespaces[name], found)
+                except ValueError as error:
+                    raise _Failed(name, error) from error
+                links.run(name, requests)
+            for name in changed:
+                found = devices.get(name) or Devices(self._held[name].devices)
+                links.run(name, content.ending(old.namespaces[name], new.namespaces[name], found))
+        self._forget(gone)
+
+    def _go_back(self, old: KernelState, new: KernelState) -> str:
+        """After a failed change have the last good state again, with what it takes. What to add to the error's text."""
+        try:
+            failed = self._undo(old, new)
+        except (*_FAILURES, _Failed):
+            failed = set(old.namespaces)
+        if not failed:
+            return ""
+        try:
+            self._renew(old, failed)
+            return ""
+        except (*_FAILURES, _Failed):
+            pass
+        self._forget(list(self._held))
+        self._wires.clear()
+        try:
+            self._change(KernelState(), old)
+            return ""
+        except (*_FAILURES, _Failed) as error:
+            self._forget(list(self._held))
+            self._wires.clear()
+            self.state = KernelState()
+            return f"; nor could it be restored, so all of it is gone: {error}"
+
+    def _undo(self, old: KernelState, new: KernelState) -> set[str]:
+        """Take the difference back, step by step, without knowing how far it went. The namespaces where that failed."""
+        failed: set[str] = set()
+        wanted = {content.key(wire): content.turned(wire) for wire in old.wires}
+        with ExitStack() as stack:
+            links = _Links(self, stack)
+            extra = {each: wire for each, wire in self._wires.items() if each not in wanted}
+            self._remove_wires(extra, [name for name in self._held if name not in old.namespaces], links)
+            self._forget([name for name in self._held if name not in old.namespaces])
+            changed = {each: (self._wires[each], wire) for each, wire in wanted.items() if self._wires.get(each, wire) != wire}
+            missing = {each: wire for each, wire in wanted.items() if each not in self._wires}
+            devices = self._make_wires(content.Wires({}, missing, changed), links)
+            for name in dict.fromkeys((*_changed(new.namespaces, old.namespaces), *devices)):
+                there, tried = old.namespaces[name], new.namespaces.get(name)
+                found = devices.get(name) or Devices(self._held[name].devices)
+                try:
+                    if tried is not None and tried != there:
+                        links.run(name, content.closing(tried, there))
+                        if tried.ruleset != there.ruleset:
+                            self._held[name].table.restore(there.ruleset)
+                        self._settings(tried, there)
+                    # All of it once more: what is there already is no failure.
+                    links.run(name, [netlink.forgiving(request) for request in content.opening(None, there, found)])
+                    if tried is not None:
+                        links.run(name, content.ending(tried, there, found))
+                except (*_FAILURES, _Failed):
+                    failed.add(name)
+        return failed
+
+    def _renew(self, state: KernelState, names: Collection[str]) -> None:
+        """Make namespaces anew, with all their wires. The kernel would take the wires away too, but later than now."""
+        with ExitStack() as stack:
+            lost = {each: wire for each, wire in self._wires.items() if {each[0][0], each[1][0]} & set(names)}
+            self._remove_wires(lost, names, _Links(self, stack))
+        self._forget(names)
+        kept = KernelState(
+            {name: each for name, each in state.namespaces.items() if name not in names},
+            frozenset(wire for wire in state.wires if not {wire.left.namespace, wire.right.namespace} & set(names)),
+        )
+        self._change(kept, state)
+
+    # Namespaces.
+
+    def _create(self, namespaces: Iterable[Namespace], links: _Links) -> None:
+        """New namespaces, each with its settings and its ruleset before anything leads into it."""
+        back = os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for namespace in namespaces:
+                try:
+                    self._create_one(namespace, links, back)
+                except _FAILURES as error:
+                    raise _Failed(namespace.name, error) from error
+        finally:
+            setns(back, CLONE_NEWNET)
+            os.close(back)
+
+    def _create_one(self, namespace: Namespace, links: _Links, back: int) -> None:
+        profile = sysctls.of_profile(namespace.profile)
+        unshare(CLONE_NEWNET)
+        try:
+            descriptor = os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+            held = _Held(descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
+            with self._holding:
+                self._held[namespace.name] = held
+            sysctls.write(profile)
+            links.here(namespace.name).run([netlink.link_up(netlink.LOOPBACK, "device lo")])
+            held.table.load(namespace.ruleset)
+            held.table.close()
+            if namespace.ruleset.chains:
+                # Connection tracking's settings appear with the first ruleset that tracks.
+                sysctls.write({path: value for path, value in profile.items() if path.startswith("netfilter/")})
+            held.before = {path: sysctls.read(path) for path in namespace.sysctls}
+            sysctls.write(namespace.sysctls)
+        finally:
+            setns(back, CLONE_NEWNET)
+
+    def _settings(self, old: Namespace, new: Namespace) -> None:
+        """A namespace's own settings beyond its profile's; one that goes gets its former value."""
+        if old.sysctls == new.sysctls:
+            return
+        held = self._held[new.name]
+        with inside(held.descriptor):
+            for path in new.sysctls:
+                held.before.setdefault(path, sysctls.read(path))
+            dropped = {path: held.before[path] for path in old.sysctls if path not in new.sysctls and path in held.before}
+            sysctls.write({**dropped, **{path: value for path, value in new.sysctls.items() if old.sysctls.get(path) != value}})
+
+    def _switch(self, old: Namespace, new: Namespace) -> None:
+        """A namespace's settings and its ruleset."""
+        try:
+            if old.profile != new.profile:
+                raise ValueError(f"its profile cannot change from {old.profile} to {new.profile}")
+            self._settings(old, new)
+            table = self._held[new.name].table
+            table.change(old.ruleset, new.ruleset)
+        except _FAILURES as error:
+            raise _Failed(new.name, error) from error
+        if table.connected and new.name not in self._connected:
+            self._connected.append(new.name)
+            if len(self._connected) > _CONNECTIONS:
+                oldest = self._held.get(self._connected.pop(0))
+                if oldest is not None:
+                    oldest.table.close()
+
+    def _forget(self, names: Collection[str]) -> None:
+        for name in names:
+            with self._holding:
+                held = self._held.pop(name, None)
+                if held is not None:
+                    os.close(held.descriptor)
+            if held is not None:
+                held.table.close()
+        if names:
+            lost = set(names)
+            self._connected = [name for name in self._connected if name not in lost]
+            self._forget_wires_of_lost_namespaces()
+
+    def _forget_wires_of_lost_namespaces(self) -> None:
+        """A veth goes with either of its namespaces."""
+        for each in [each for each in self._wires if each[0][0] not in self._held or each[1][0] not in self._held]:
+            self._unlink(each)
+
+    # Wires.
+
+    def _unlink(self, each: Key) -> None:
+        self._wires.pop(each, None)
+        for namespace, name in each:
+            held = self._held.get(namespace)
+            if held is not None:
+                held.devices.pop(name, None)
+
+    def _remove_wires(self, gone: Mapping[Key, Wire], dying: Collection[str], links: _Links) -> None:
+        """Delete wires, those that end in one namespace together. One between two dying namespaces goes with them."""
+        lost = set(dying)
+        there = {each: wire for each, wire in gone.items() if each in self._wires and not (each[0][0] in lost and each[1][0] in lost)}
+        many = Counter(namespace for each in there for namespace, _name in each if namespace not in lost)
+        batches: dict[str, list[Key]] = {}
+        for each in there:
+            # The namespace with the most of them: a deletion waits for all processors, and those of one namespace share the wait.
+            side = max((end for end in each if end[0] in many), key=lambda end: (many[end[0]], end))
+            batches.setdefault(side[0], []).append(each)
+        for namespace, keys in sorted(batches.items()):
+            devices = self._held[namespace].devices
+            ours = [(devices[name], there[each]) for each in keys for place, name in each if place == namespace and name in devices]
+            if len(ours) == 1:
+                requests = [netlink.delete_link(*ours[0])]
+            else:
+                requests = [netlink.change_link(index, wire, group=_DYING) for index, wire in ours]
+                requests.append(netlink.delete_links(_DYING, f"the {len(ours)} wires that go"))
+            links.run(namespace, requests)
+            for each in keys:
+                self._unlink(each)
+
+    def _make_wires(self, wires: content.Wires, links: _Links) -> dict[str, Devices]:
+        """Make wires, and change those that stay. What happened to the devices, by namespace."""
+        fresh: dict[str, set[str]] = {}
+        renamed: dict[str, set[str]] = {}
+        resized: dict[str, set[str]] = {}
+        by_place: dict[str, list[Request]] = {}
+        for each, (was, wire) in wires.changed.items():
+            for (namespace, name), before, after in zip(each, (was.left, was.right), (wire.left, wire.right), strict=True):
+                mac = after.mac if before.mac != after.mac else None
+                group = after.group if before.group != after.group else None
+                mtu = wire.mtu if was.mtu != wire.mtu else None
+                if mac is not None:
+                    renamed.setdefault(namespace, set()).add(name)
+                if mtu is not None:
+                    resized.setdefault(namespace, set()).add(name)
+                if (mac, group, mtu) != (None, None, None):
+                    index = self._held[namespace].devices[name]
+                    by_place.setdefault(namespace, []).append(netlink.change_link(index, wire, mtu=mtu, mac=mac, group=group))
+            # Even when it fails halfway the wire is no longer as it was, and whoever goes back must know.
+            self._wires[each] = wire
+        for namespace, requests in by_place.items():
+            links.run(namespace, requests)
+        made: list[tuple[Request, Key, int]] = []
+        for each, wire in wires.come.items():
+            left, right = self._held[each[0][0]], self._held[each[1][0]]
+            index = self._next_index
+            self._next_index += 2
+            request = netlink.new_wire(wire, (left.descriptor, index), (right.descriptor, index + 1))
+            made.append((request, each, index))
+        failures = links.outside().send(request for request, _each, _index in made) if made else []
+        refused = {id(failure.request) for failure in failures}
+        for request, each, index in made:
+            if id(request) in refused:
+                continue
+            self._wires[each] = wires.come[each]
+            for offset, (namespace, name) in enumerate(each):
+                self._held[namespace].devices[name] = index + offset
+                fresh.setdefault(namespace, set()).add(name)
+        if failures:
+            raise NetlinkError(failures)
+        return {
+            name: Devices(self._held[name].devices, fresh.get(name, ()), renamed.get(name, ()), resized.get(name, ()))
+            for name in {**fresh, **renamed, **resized}
+        }
+
+
+class _Links:
+    """Sockets of rtnetlink that are open for the time of one change: one in each namespace that needs it."""
+
+    def __init__(self, kernel: NetworkKernel, stack: ExitStack) -> None:
+        self._held = kernel._held
+        self._stack = stack
+        self._open: dict[str, Netlink] = {}
+
+    def here(self, name: str) -> Netlink:
+        """A socket of the namespace ``name``, in which the calling thread is."""
+        self._open[name] = self._stack.enter_context(Netlink())
+        return self._open[name]
+
+    def outside(self) -> Netlink:
+        """A socket of the calling thread's own namespace."""
+        return self._open.get("") or self.here("")
+
+    def run(self, name: str, requests: list[Request]) -> None:
+        """Send requests in a namespace; none need no socket. Raises _Failed."""
+        if not requests:
+            return
+        try:
+            if name not in self._open:
+                with inside(self._held[name].descriptor):
+                    self.here(name)
+            self._open[name].run(requests)
+        except (OSError, NetlinkError) as error:
+            raise _Failed(name, error) from error
+
+
+def _four(namespaces: Mapping[str, Namespace]) -> dict[str, Namespace]:
+    return {name: content.only_ipv4(namespace) for name, namespace in namespaces.items()}
+
+
+def _changed(old: Mapping[str, Namespace], new: Mapping[str, Namespace]) -> list[str]:
+    """Names of the namespaces that both have and that differ. Most are the very same object: those cost nothing."""
+    return [name for name, each in new.items() if (before := old.get(name)) is not None and before is not each and before != each]
