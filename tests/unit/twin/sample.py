@@ -160,8 +160,8 @@ ZONES = (
         ),
     ),
     Zone("Z2", "deep.corp.example", ("vpc-hub",), (Record("x.deep.corp.example", "A", 30, ("10.0.1.96",)),)),
-    Zone("Z3", "1.0.10.in-addr.arpa", ("vpc-hub",), (Record("99.1.0.10.in-addr.arpa", "PTR", 300, ("db.corp.example.",)),)),
-    Zone("Z4", "amazonaws.com", ("vpc-open",), (Record("ssm.us-east-1.amazonaws.com", "A", 300, ("10.1.1.77",)),)),
+    Zone("Z3", "9.0.10.in-addr.arpa", ("vpc-hub",), (Record("99.9.0.10.in-addr.arpa", "PTR", 300, ("db.corp.example.",)),)),
+    Zone("Z4", "us-east-1.amazonaws.com", ("vpc-open",), (Record("ssm.us-east-1.amazonaws.com", "A", 300, ("10.1.1.77",)),)),
 )
 
 NETWORK = Network(

@@ -74,8 +74,8 @@ class Services:
             made = self._identity(vpc.id)
             if made:
                 wanted.update(router_places(vpc, made))
-        served = {endpoint.vpc for endpoint in plane.network.endpoints.values() if endpoint.interfaces}
-        for namespace in (*(f"serve:{vpc}" for vpc in served), "services", "internet"):
+        answering = [f"{kind}:{vpc}" for vpc in plane.network.vpcs for kind in ("serve", "services")]
+        for namespace in (*answering, "internet"):
             made = self._identity(namespace)
             if made:
                 ports = Answers(namespace, self._plane).ports()

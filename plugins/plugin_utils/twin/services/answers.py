@@ -81,7 +81,7 @@ def said(what: str, caller: str, own: str, name: str) -> bytes:
 
 
 class Answers:
-    """What answers in one namespace: ``serve:VPC``, ``services`` or ``internet``."""
+    """What answers in one namespace: ``serve:VPC`` (interface endpoints), ``services:VPC`` (gateway endpoints) or ``internet``."""
 
     def __init__(self, namespace: str, plane: Callable[[], Plane]) -> None:
         self._namespace, self._plane = namespace, plane
@@ -100,7 +100,7 @@ class Answers:
         address = ip_address(own)
         if own in (SERVER, SERVER_6):
             return f"a server on the internet, {SERVER_NAME}"
-        if self._namespace == "services" or address in (SERVICES if address.version == 4 else SERVICES_6):
+        if self._namespace.startswith("services:") or address in (SERVICES if address.version == 4 else SERVICES_6):
             return "AWS's public services"
         return ""
 

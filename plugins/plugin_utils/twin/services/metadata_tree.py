@@ -162,5 +162,5 @@ def listing(paths: Mapping[str, str], folder: str, key_name: str) -> str | None:
     for path in paths:
         if path.startswith(prefix):
             name, slash, _rest = path[len(prefix) :].partition("/")
-            found.add(name + slash)
+            found.add(name + slash if folder else name)  # the top has none, as the service shows it
     return "\n".join(sorted(found)) if found else None
