@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from ..seams import Machine
+if TYPE_CHECKING:
+    # Only the daemon's side has machines; whoever forks instances is to stay small.
+    from ..seams import Machine
 
 USER_ID = 1000
 """Number of the image's usual user, and of its group."""

@@ -11,12 +11,10 @@ import signal
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ..kernel.system import CLONE_NEWUSER, PR_SET_DUMPABLE, no_new_privileges, prctl, set_hostname, unshare
-from ..seams import Machine
-from .files import BOOT_SCRIPT, FOLDERS, IMAGE, USER_DATA, USER_ID, boot_files, etc, home_files, home_of
+from .files import FOLDERS, IMAGE, USER_ID, home_of
 from .root import enter_root, write_files
 
 PROCESSES = 1024
@@ -25,25 +23,29 @@ _WHEEL, _ADM = 10, 4
 _IDLE = ("/usr/bin/sleep", "/bin/sleep")
 
 
-@dataclass(frozen=True)
-class Boot:
-    """A boot of an instance. ``first``: its disk is empty. ``script``: what its user data has it do. ``ids``: it has 65535 ids, not one."""
+class Boot(NamedTuple):
+    """A boot of an instance. ``first``: its disk is empty. ``ids``: it has 65535 ids, not one.
 
-    machine: Machine
+    ``boot_files``: files of /etc for each boot; the others are for a new disk: of /etc, of the user's home, and by their whole path.
+    """
+
+    hostname: str
+    user: str
     first: bool
     ids: bool
-    script: bytes = field(repr=False, default=b"")
+    boot_files: Mapping[str, str]
+    etc: Mapping[str, str]
+    home_files: Mapping[str, str]
+    private_files: Mapping[str, bytes]
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """A program to run. ``given``: which of the descriptors 0 to 2 come along; the others are /dev/null."""
 
     argv: Sequence[str]
-    user: str
     root: bool
     ids: bool
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Mapping[str, str]
     folder: str = ""
     terminal: bool = False
     given: tuple[int, ...] = ()
@@ -55,10 +57,10 @@ def set_up(boot: Boot, disk: int) -> None:
     owner = USER_ID if boot.ids else 0
     os.umask(0o022)
     enter_root(disk, ids=boot.ids, owner=owner)
-    set_hostname(boot.machine.hostname)
+    set_hostname(boot.hostname)
     if boot.first:
         _fill(boot, owner)
-    write_files("/etc", [(name, text, 0o644) for name, text in boot_files(boot.machine).items()])
+    write_files("/etc", [(name, text, 0o644) for name, text in boot.boot_files.items()])
 
 
 def _fill(boot: Boot, owner: int) -> None:
@@ -74,17 +76,22 @@ def _fill(boot: Boot, owner: int) -> None:
     os.symlink("/usr/share/zoneinfo/UTC", "/etc/localtime")
     for name in os.listdir(f"{IMAGE}/etc"):
         os.symlink(f"{IMAGE}/etc/{name}", f"/etc/{name}")
-    write_files("/etc", [(name, text, 0o644) for name, text in etc(boot.machine).items()])
-    if boot.machine.user != "root":
-        home = home_of(boot.machine.user)
-        os.mkdir(home, 0o700)
-        os.chown(home, owner, owner)
-        write_files(home, [(name, text, 0o600 if "/" in name else 0o644) for name, text in home_files(boot.machine).items()], owner)
-        if not owner and os.path.isdir(f"{home}/.ssh"):
-            os.chmod(f"{home}/.ssh", 0o700)
-    write_files("/root", [(name, text, 0o600) for name, text in home_files(boot.machine).items() if name.startswith(".bash")])
-    if boot.machine.user_data:
-        write_files("", [(USER_DATA[1:], boot.machine.user_data, 0o600), (BOOT_SCRIPT[1:], boot.script, 0o700)])
+    write_files("/etc", [(name, text, 0o644) for name, text in boot.etc.items()])
+    for user, identity in {"root": 0, boot.user: 0 if boot.user == "root" else owner}.items():
+        home = home_of(user)
+        if user != "root":
+            os.mkdir(home, 0o700)
+        for name, text in boot.home_files.items():
+            if name.startswith(".ssh/") and user == boot.user:
+                write_files(home, [(name, text, 0o600)])
+                os.chmod(f"{home}/.ssh", 0o700)
+                os.chown(f"{home}/.ssh", identity, identity)
+                os.chown(f"{home}/{name}", identity, identity)
+            elif not name.startswith(".ssh/"):
+                write_files(home, [(name, text, 0o644)])
+                os.chown(f"{home}/{name}", identity, identity)
+        os.chown(home, identity, identity)
+    write_files("", [(name[1:], content, 0o700) for name, content in boot.private_files.items()])
 
 
 def idle() -> NoReturn:
@@ -136,11 +143,10 @@ def _become(identity: int, *, ids: bool) -> None:
         os.setresuid(identity, identity, identity)
 
 
-def be_called(identity: int, process: int) -> None:
-    """With one id for all, a user is another name for it: a user namespace of its own, inside the instance's.
+def other_name(identity: int, process: int) -> int:
+    """With one id for all, a user is another name for it: a user namespace inside the instance's. Returns its descriptor.
 
-    ``process``: a descriptor of our folder in a /proc that has us. To be called before the fork into the instance's process ids, where
-    its root could look at us while we are open to looks.
+    ``process``: a descriptor of our folder in a /proc that has us. We enter that namespace, and must not be visible in the instance.
     """
     unshare(CLONE_NEWUSER)
     with open_to_looks():
@@ -150,6 +156,7 @@ def be_called(identity: int, process: int) -> None:
                 os.write(handle, text.encode())
             finally:
                 os.close(handle)
+        return os.open("ns/user", os.O_RDONLY | os.O_CLOEXEC, dir_fd=process)
 
 
 @contextmanager

@@ -19,9 +19,8 @@ from typing import Any
 
 from ..kernel.system import MNT_DETACH, MS_NODEV, mount, umount
 from ..seams import Kernel, Machine, TwinError
-from . import zygote
+from . import files, zygote
 from .calls import clone_mount
-from .files import BOOT_SCRIPT, environment
 from .init import Boot, Launch
 from .root import DISK_SIZE
 from .userdata import boot_script
@@ -71,7 +70,8 @@ class _Disk:
 class ProcessMachines:
     """Instances as processes. To be made by a process without threads, which is root in a user and a mount namespace of its own.
 
-    ``folder``: where disks are mounted; a private file system in memory. Raises TwinError.
+    ``folder``: where disks are mounted; a private file system in memory. ``ids``: whether an instance's root and its user are different
+    ids. Raises TwinError.
     """
 
     def __init__(self, kernel: Kernel, folder: Path) -> None:
@@ -80,12 +80,10 @@ class ProcessMachines:
         self._disks.mkdir(mode=0o700, parents=True, exist_ok=True)
         image = folder / "image"
         image.mkdir(mode=0o700, exist_ok=True)
-        self._zygote, self._socket = zygote.fork(str(image))
-        said = json.loads(self._socket.recv(65536) or b"{}")
-        if not said.get("ready"):
-            raise TwinError(f"instances cannot be made here: {said.get('error', 'the process that starts them ended')}")
-        self.ids = bool(said["ids"])
-        """Whether an instance's root and its user are different ids."""
+        try:
+            self._zygote, self._socket, self.ids = zygote.start(str(image))
+        except OSError as error:
+            raise TwinError(str(error)) from None
         self._socket.setblocking(False)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keys = itertools.count(1)
@@ -156,7 +154,6 @@ class ProcessMachines:
         given = [(number, handle) for number, handle in enumerate((stdin, stdout, stderr)) if handle is not None]
         request = Launch(
             argv=tuple(argv),
-            user=user,
             root=root or user == "root",
             ids=self.ids,
             environment=login(user, environment or {}),
@@ -223,7 +220,16 @@ class ProcessMachines:
                 # Set-user-ID counts on it: what an instance's root gives that bit to can only become that root.
                 mount("disk", disk.folder, "tmpfs", MS_NODEV, f"mode=755,uid={owner},gid={owner},size={DISK_SIZE},nr_inodes={_INODES}")
             handle = clone_mount(str(disk.folder))
-            boot = Boot(machine, first=not disk.filled, ids=self.ids, script=script)
+            boot = Boot(
+                hostname=machine.hostname,
+                user=machine.user,
+                first=not disk.filled,
+                ids=self.ids,
+                boot_files=files.boot_files(machine),
+                etc=files.etc(machine),
+                home_files=files.home_files(machine),
+                private_files={files.USER_DATA: machine.user_data, files.BOOT_SCRIPT: script} if script else {},
+            )
             network = self._kernel.descriptor(machine.id)
             process = await self._request([network, handle], do="boot", instance=machine.id, boot=boot)
         except (OSError, TwinError) as error:
@@ -249,7 +255,7 @@ class ProcessMachines:
 
     async def _seed(self, id: str) -> None:
         with suppress(TwinError):
-            process = await self.spawn(id, ["/bin/sh", BOOT_SCRIPT], root=True, folder="/")
+            process = await self.spawn(id, ["/bin/sh", files.BOOT_SCRIPT], root=True, folder="/")
             await process.wait()
 
     # -- the zygote --------------------------------------------------------------------------------------------------------------------
@@ -347,4 +353,4 @@ class ProcessMachines:
 
 def login(user: str, more: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: a login's, and what the caller adds to it."""
-    return {**environment(user), **more}
+    return {**files.environment(user), **more}

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from ..kernel.system import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount, pivot_root, umount
 from .calls import ATTR_NODEV, ATTR_NOSUID, ATTR_RDONLY, place_mount, set_attributes
@@ -103,17 +101,17 @@ def _sudo(folder: str, ids: bool) -> None:
     with open(f"{folder}/sudo", "w", encoding="utf-8") as stream:
         stream.write(SUDO)
     os.chmod(f"{folder}/sudo", 0o755)
-    setpriv = shutil.which("setpriv", path="/usr/bin:/bin")
-    if ids and setpriv:
+    setpriv = "/usr/bin/setpriv"
+    if ids and os.path.isfile(setpriv):
         become = f"{folder}/{os.path.basename(BECOME)}"
-        shutil.copyfile(setpriv, become)
+        _copy_file(setpriv, become)
         os.chown(become, 1, 1)
         os.chmod(become, 0o4755)
 
 
 def _devices(folder: str) -> None:
     for name in _DEVICES:
-        Path(folder, name).touch(0o600)
+        os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         mount(f"/dev/{name}", f"{folder}/{name}", None, MS_BIND)
     for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target, f"{folder}/{name}")
@@ -124,6 +122,11 @@ def _copy_etc(target: str) -> None:
         names = [*HOST_FILES, *(name for name in os.listdir("/etc") if name.startswith("python3"))]
         for name in names:
             _copy(f"/etc/{name}", f"{target}/{name}", follow=True)
+
+
+def _copy_file(source: str, target: str) -> None:
+    with open(source, "rb") as old, open(target, "xb") as new:
+        new.write(old.read())
 
 
 def _copy(source: str, target: str, *, follow: bool = False) -> None:
@@ -138,7 +141,7 @@ def _copy(source: str, target: str, *, follow: bool = False) -> None:
                 if name != "private":
                     _copy(f"{source}/{name}", f"{target}/{name}")
         elif stat.S_ISREG(found.st_mode) and found.st_mode & 0o004 and found.st_size <= _LARGEST:
-            shutil.copyfile(source, target)
+            _copy_file(source, target)
             os.chmod(target, 0o755 if found.st_mode & 0o001 else 0o644)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.ENOENT, errno.EPERM):
@@ -148,7 +151,8 @@ def _copy(source: str, target: str, *, follow: bool = False) -> None:
 def enter_root(disk: int, *, ids: bool, owner: int) -> None:
     """From inside an instance's new namespaces, which begin as a copy of the template's: build its root and make it the only one.
 
-    ``disk``: a mount from ``clone_mount``; on it the root is ``root``, and the agent's folder, which ``owner`` owns, ``agent``. Raises OSError.
+    ``disk``: a mount from ``clone_mount``; on it the root is ``root``, and the agent's folder, which ``owner`` owns, ``agent``.
+    Raises OSError.
     """
     place_mount(disk, DISK)
     _folder(f"{DISK}/root", 0o755)
@@ -190,18 +194,13 @@ def _folder(path: str, mode: int) -> None:
         os.mkdir(path, mode)
 
 
-def write_files(folder: str, files: Iterable[tuple[str, str | bytes, int]], owner: int = 0) -> None:
+def write_files(folder: str, files: Iterable[tuple[str, str | bytes, int]]) -> None:
     """Write files (path below the folder, contents, mode) and the folders that they need."""
     for name, content, mode in files:
         path = f"{folder}/{name}"
-        parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
-            os.makedirs(parent, 0o700 if owner else 0o755)
-            os.chown(parent, owner, owner)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         with suppress(FileNotFoundError):
             os.unlink(path)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(path, mode)
-        os.chown(path, owner, owner)

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process from which instances and their programs are forked: small, with one thread, and with nothing of the host's in its files.
 
-It is forked from the daemon and asked over a socket of packets: one byte and descriptors, the first of which is a file in memory with the
-question. It answers in JSON: ``{"key", "pid"}`` or ``{"key", "error"}`` to a question, ``{"exit", "status"}`` when something ended.
+It is asked over a socket of packets: one byte and descriptors, the first of which is a file in memory with the question. It answers in
+JSON: ``{"key", "pid"}`` or ``{"key", "error"}`` to a question, ``{"exit", "status"}`` when something ended. What it imports is little on
+purpose: a fork takes as long as there is memory to copy the tables of.
 
 An instance needs two forks: one that enters the namespaces, whose ids are then mapped from here, and its child, process 1 of the new
-namespace of process ids. So does a program in an instance. The first of the two ends at once, and the kernel gives its child to us.
+namespace of process ids; the first ends at once, and the kernel gives its child to us. A program in an instance needs one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -21,7 +23,6 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ..kernel.system import (
@@ -41,7 +42,7 @@ from ..kernel.system import (
 )
 from .calls import close_all_but, leave_keyring
 from .files import USER_ID
-from .init import Boot, Launch, be_called, idle, launch, open_to_looks, set_up
+from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
 from .root import enter_template
 
 _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
@@ -51,33 +52,50 @@ _DESCRIPTORS = 16
 INSTANCE_IDS = 65535
 
 
-@dataclass
 class _Birth:
-    """A child that is not yet what it is to be: what it said so far through its end of ``channel``."""
+    """A child that is not yet what it is to be: what it said so far through its end of ``channel``.
 
-    key: int
-    channel: socket.socket
-    instance: str
-    """Of a boot; empty for a program."""
-    helper: int
-    pid: int = 0
-    ready: bool = False
-    error: str = ""
+    ``instance``: of a boot; empty for a program. ``helper``: who enters the namespaces of a boot, and has process 1 as its child.
+    """
+
+    def __init__(self, key: int, channel: socket.socket, instance: str, helper: int, pid: int) -> None:
+        self.key = key
+        self.channel = channel
+        self.instance = instance
+        self.helper = helper
+        self.pid = pid
+        self.ready = False
+        self.error = ""
+        self.other = -1
 
 
-@dataclass
+class _Instance:
+    """One that runs: its process 1, and as descriptors that process, and the namespace in which its user has another name (-1 for none)."""
+
+    def __init__(self, first: int, handle: int, other: int) -> None:
+        self.first = first
+        self.handle = handle
+        self.other = other
+
+    def close(self) -> None:
+        os.close(self.handle)
+        if self.other >= 0:
+            os.close(self.other)
+
+
 class _Zygote:
-    control: socket.socket
-    ids: bool
-    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    births: dict[int, _Birth] = field(default_factory=dict)
-    """By the descriptor of their channel."""
-    instances: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Process 1 and its pidfd, by instance."""
-    living: set[int] = field(default_factory=set)
-    helpers: set[int] = field(default_factory=set)
-    unclaimed: dict[int, int] = field(default_factory=dict)
-    """Statuses of children that ended before we heard of them."""
+    """``births`` by the descriptor of their channel; ``unclaimed``: statuses of children that ended before we heard of them."""
+
+    def __init__(self, control: socket.socket, *, ids: bool) -> None:
+        self.control = control
+        self.ids = ids
+        self.own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.selector = selectors.DefaultSelector()
+        self.births: dict[int, _Birth] = {}
+        self.instances: dict[str, _Instance] = {}
+        self.living: set[int] = set()
+        self.helpers: set[int] = set()
+        self.unclaimed: dict[int, int] = {}
 
     def run(self) -> None:
         wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -89,8 +107,8 @@ class _Zygote:
             for key, _mask in self.selector.select():
                 if key.data == "control":
                     if not self._question():
-                        for _first, handle in self.instances.values():
-                            signal.pidfd_send_signal(handle, signal.SIGKILL)
+                        for instance in self.instances.values():
+                            signal.pidfd_send_signal(instance.handle, signal.SIGKILL)
                         return
                 elif key.data == "wake":
                     with suppress(BlockingIOError):
@@ -125,6 +143,7 @@ class _Zygote:
         network, disk = descriptors
 
         def body(channel: socket.socket) -> None:
+            process = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             setns(network, CLONE_NEWNET)
             unshare(_OWN)
             with open_to_looks():
@@ -132,8 +151,11 @@ class _Zygote:
                 if channel.recv(16) != b"go":
                     raise OSError("the ids of its user namespace cannot be mapped")
             if (child := os.fork()) != 0:
+                if not self.ids:
+                    socket.send_fds(channel, [b"other"], [other_name(USER_ID, process)])
                 channel.send(f"pid {child}".encode())
                 return
+            os.close(process)
             set_up(boot, disk)
             channel.send(b"ready")
             close_all_but(set())
@@ -144,7 +166,7 @@ class _Zygote:
     def do_spawn(self, key: int, instance: str, request: Launch, descriptors: list[int]) -> None:
         if instance not in self.instances:
             raise OSError("it does not run")
-        _first, handle = self.instances[instance]
+        home = self.instances[instance]
 
         def body(channel: socket.socket) -> None:
             if request.terminal and descriptors:
@@ -155,22 +177,23 @@ class _Zygote:
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
-            process = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            setns(handle, _ALL)
-            if not request.root and not self.ids:
-                be_called(USER_ID, process)
-            if (child := os.fork()) != 0:
-                channel.send(f"pid {child}".encode())
-                return
+            setns(home.handle, _ALL)
+            if home.other >= 0 and not request.root:
+                setns(home.other, CLONE_NEWUSER)
             close_all_but({channel.fileno()})
             launch(request)
 
-        self._bear(key, "", body, {handle, *descriptors})
+        # Children are born in the instance's process ids at once; that spares a fork between.
+        setns(home.handle, CLONE_NEWPID)
+        try:
+            self._bear(key, "", body, {home.handle, home.other, *descriptors})
+        finally:
+            setns(self.own, CLONE_NEWPID)
 
     def do_kill(self, instance: str, descriptors: list[int]) -> None:
         if instance in self.instances:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.instances[instance][1], signal.SIGKILL)
+                signal.pidfd_send_signal(self.instances[instance].handle, signal.SIGKILL)
 
     def do_signal(self, pid: int, number: int, descriptors: list[int]) -> None:
         # Nobody but us buries it, so the number is still its own.
@@ -182,23 +205,25 @@ class _Zygote:
     # -- children --------------------------------------------------------------------------------------------------------------------
 
     def _bear(self, key: int, instance: str, body: Callable[[socket.socket], None], keep: set[int]) -> None:
-        """Fork a helper that runs the body and ends; what goes wrong in it, or in its child before an exec, it says itself."""
+        """Fork a child that runs the body; what goes wrong in it, or in a child of its own, before an exec, it says itself."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
             _as_child(theirs, body, keep)
         theirs.close()
-        self.helpers.add(pid)
-        birth = _Birth(key, ours, instance, pid)
+        if instance:
+            self.helpers.add(pid)
+        birth = _Birth(key, ours, instance, pid, 0 if instance else pid)
         self.births[ours.fileno()] = birth
         self.selector.register(ours, selectors.EVENT_READ, birth)
 
     def _hear(self, birth: _Birth) -> None:
         """A message of a child on its way, or the end of its channel."""
         try:
-            message = birth.channel.recv(4096).decode(errors="replace")
+            packet, descriptors, _flags, _address = socket.recv_fds(birth.channel, 4096, 1)
         except OSError:
-            message = ""
+            packet, descriptors = b"", []
+        message = packet.decode(errors="replace")
         word, _space, rest = message.partition(" ")
         if word == "map":
             try:
@@ -207,6 +232,8 @@ class _Zygote:
             except OSError as error:
                 birth.error = _text(error)
                 birth.channel.send(b"no")
+        elif word == "other":
+            birth.other = descriptors[0]
         elif word == "pid":
             birth.pid = int(rest)
         elif word == "error":
@@ -227,11 +254,11 @@ class _Zygote:
             self._say(key=birth.key, error=birth.error or "it ended before it began")
             if birth.pid:
                 self.helpers.add(birth.pid)
-        elif birth.instance:
-            self.instances[birth.instance] = (birth.pid, os.pidfd_open(birth.pid))
-            self._say(key=birth.key, pid=birth.pid)
-            self.living.add(birth.pid)
+            if birth.other >= 0:
+                os.close(birth.other)
         else:
+            if birth.instance:
+                self.instances[birth.instance] = _Instance(birth.pid, os.pidfd_open(birth.pid), birth.other)
             self._say(key=birth.key, pid=birth.pid)
             self.living.add(birth.pid)
         if birth.pid in self.unclaimed:
@@ -250,10 +277,10 @@ class _Zygote:
     def _ended(self, pid: int, status: int) -> None:
         if pid in self.living:
             self.living.discard(pid)
-            for instance, (first, handle) in list(self.instances.items()):
-                if first == pid:
-                    os.close(handle)
-                    del self.instances[instance]
+            for name, instance in list(self.instances.items()):
+                if instance.first == pid:
+                    instance.close()
+                    del self.instances[name]
             self._say(exit=pid, status=os.waitstatus_to_exitcode(status))
         elif pid in self.helpers:
             self.helpers.discard(pid)
@@ -301,24 +328,74 @@ def has_ids() -> bool:
     return any(inside <= 1 and inside + count >= 1 + INSTANCE_IDS for inside, _outside, count in ranges)
 
 
-def fork(folder: str) -> tuple[int, socket.socket]:
-    """Fork the zygote. ``folder``: an empty one of the caller's mount namespace, on which the template is built.
+def start(folder: str) -> tuple[int, socket.socket, bool]:
+    """Start the zygote. ``folder``: an empty one of the caller's mount namespace, on which the template is built.
 
-    To be called before the caller has threads. Returns its process id and the socket to ask over; the first packet on it is
-    ``{"ready": true}``, or ``{"error"}``. It ends when the socket closes.
+    To be called before the caller has threads. Returns its process id, the socket to ask over, and whether instances have ids of their
+    own. It ends when the socket closes. Raises OSError.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # A fresh interpreter forks several times faster than a copy of the daemon, whose memory is large. The daemon may have left the
+    # right to read its own program behind with its namespaces, though.
+    error = "it ended"
+    for begin in (_execute, _fork):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = begin(theirs, folder)
+        theirs.close()
+        said = json.loads(ours.recv(_PACKET) or b"{}") if pid else {}
+        if said.get("ready"):
+            return pid, ours, bool(said["ids"])
+        error = said.get("error", error)
+        ours.close()
+        if pid:
+            os.waitpid(pid, 0)
+    raise OSError(f"instances cannot be made here: {error}")
+
+
+def _execute(control: socket.socket, folder: str) -> int:
+    """0 where that cannot be."""
+    above = os.path.abspath(__file__).rsplit(os.sep, len(__name__.split(".")))[0]
+    # A process that is on its way into an instance can be seen there: the command line tells no path, the environment is not for others.
+    place, program = os.path.split(sys.executable)
+    code = f"import os, sys; sys.path.insert(0, os.environ['ABOVE']); from {__name__} import main; main(3, os.environ['FOLDER'])"
+    arguments = [program, "-I", "-S", "-B", "-c", code]
+    environment = {"PATH": place, "ABOVE": above, "FOLDER": folder}
+    try:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
+            # Copied twice: a copy onto itself would stay closed at the exec.
+            copy = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
+            try:
+                actions.append((os.POSIX_SPAWN_DUP2, copy, 3))
+                return os.posix_spawn(sys.executable, arguments, environment, file_actions=actions)
+            finally:
+                os.close(copy)
+        finally:
+            os.close(null)
+    except OSError:
+        return 0
+
+
+def main(control: int, folder: str) -> NoReturn:
+    """What the fresh interpreter runs."""
+    _live(socket.socket(fileno=control), folder)
+
+
+def _fork(control: socket.socket, folder: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        theirs.close()
-        return pid, ours
+    if pid == 0:
+        _live(control, folder)
+    return pid
+
+
+def _live(control: socket.socket, folder: str) -> NoReturn:
     try:
-        _main(theirs, folder)
+        _main(control, folder)
     except BaseException as error:
         with suppress(OSError):
-            theirs.send(json.dumps({"error": _text(error)}).encode())
+            control.send(json.dumps({"error": _text(error)}).encode())
     os._exit(0)
 
 
@@ -343,4 +420,4 @@ def _main(control: socket.socket, folder: str) -> None:
     unshare(CLONE_NEWNS)
     enter_template(folder, ids=ids)
     control.send(json.dumps({"ready": True, "ids": ids}).encode())
-    _Zygote(control, ids).run()
+    _Zygote(control, ids=ids).run()
