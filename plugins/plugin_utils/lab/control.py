@@ -41,7 +41,7 @@ class LabControl:
         return value
 
     def status(self) -> dict[str, Any]:
-        """``{name, version, pid, uptime, held, settings, accounts, now}``."""
+        """``{name, version, pid, uptime, held, settings, accounts, now, plane: {state, why, hosts, snapshot}}``."""
         return self._ask("status")
 
     def config(self, **settings: Any) -> dict[str, Any]:
@@ -66,6 +66,14 @@ class LabControl:
     def advance(self, seconds: float) -> str:
         """Set the lab's clock forward; returns its time in ISO 8601."""
         return str(self._ask("clock", {"advance": seconds})["now"])
+
+    def hosts(self) -> dict[str, Any]:
+        """``{"hosts": [...], "ssh_socket": path, "ssh_config": path}``; of each host what plane.hosts.listing tells."""
+        return self._ask("hosts")
+
+    def twin_text(self) -> str:
+        """What the kernel holds for the lab: links, addresses, routes, nftables; "" while nothing runs."""
+        return str(self._ask("twin_text")["text"])
 
     def reset(self) -> None:
         """Empty the lab; accounts, keys and port stay."""

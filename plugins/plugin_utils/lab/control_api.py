@@ -9,10 +9,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ..twin.seams import TwinError
 from .accounts import read_accounts
 from .core import LOG, Lab
+from .plane.attach import SOCKET, plane_status
+from .plane.hosts import listing
+from .ssh_config import CONFIG
 from .wire import Reply
 
 PREFIX = "/_cloudnet/"
@@ -21,10 +26,10 @@ VERSION = 1
 
 
 class ControlApi:
-    """The operations: ``status config accounts calls calls/reset clock reset stop``. Each takes and returns a mapping.
+    """The operations: ``status config accounts calls calls/reset clock reset hosts twin_text stop``. Each takes and returns a mapping.
 
     ``on_accounts()`` is called when accounts or profiles changed (the daemon rewrites the config file), ``on_stop()`` after ``stop`` was
-    answered.
+    answered. ``about`` is told by ``status``, but for ``folder`` and ``sockets``, where the lab keeps its files and its sockets.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class ControlApi:
 
     def _do_status(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         return {
-            **self._about,
+            **{key: value for key, value in self._about.items() if key not in ("folder", "sockets")},
             "version": VERSION,
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 3),
@@ -66,6 +71,7 @@ class ControlApi:
             "settings": self._lab.settings(),
             "accounts": self._lab.accounts.listing(),
             "now": self._lab.now().isoformat(),
+            "plane": plane_status(self._lab),
         }
 
     def _do_config(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +107,22 @@ class ControlApi:
     def _do_reset(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         self._lab.reset()
         return {}
+
+    def _do_hosts(self, _wanted: dict[str, Any]) -> dict[str, Any]:
+        """The data plane's instances, and the way in."""
+        folder, sockets = self._about.get("folder"), self._about.get("sockets")
+        return {
+            "hosts": listing(self._lab.plane) if self._lab.plane is not None else [],
+            "ssh_socket": str(Path(sockets) / SOCKET) if sockets else "",
+            "ssh_config": str(Path(folder) / CONFIG) if folder else "",
+        }
+
+    def _do_twin_text(self, _wanted: dict[str, Any]) -> dict[str, Any]:
+        """What the kernel holds for this lab, as text."""
+        try:
+            return {"text": self._lab.plane.text() if self._lab.plane is not None else ""}
+        except TwinError as error:
+            raise ValueError(str(error)) from error
 
     def _do_stop(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         return {}

@@ -29,7 +29,11 @@ THROTTLES = ("none", "aws")
 
 @dataclass(frozen=True)
 class Options:
-    """How a lab is to be. ``accounts``: names, 12-digit numbers or {name, id}, beside the default two. ``latency_ms``: for each request."""
+    """How a lab is to be. ``accounts``: names, 12-digit numbers or {name, id}, beside the default two. ``latency_ms``: for each request.
+
+    ``twin``: off, auto (a data plane where the machine lets it) or required. ``snapshot``: a folder that the data plane shows instead of
+    what the lab's API holds.
+    """
 
     accounts: tuple[Any, ...] = ()
     region: str = "us-east-1"
@@ -38,6 +42,8 @@ class Options:
     throttle: str = "none"
     default_vpc: bool = False
     enforce_iam: bool = False
+    twin: str = "off"
+    snapshot: str = ""
 
 
 class Lab:
@@ -60,6 +66,9 @@ class Lab:
         self.on_change: list[Listener] = []
         # The data plane, as fidelity.ssm.Executor has it; without one no node is online.
         self.executor: Any = None
+        # What follows every write (plane.DataPlane) and delivers flow logs (plane.FlowRecords), once plane.attach has put them there.
+        self.plane: Any = None
+        self.flow_records: Any = None
         self.quotas: dict[str, int] = {}
         self.latency = 0.0
         self.throttle = "none"
@@ -102,6 +111,9 @@ class Lab:
             raise ValueError("the clock only goes forward")
         with self.lock:
             self._offset += timedelta(seconds=seconds)
+            if self.plane is not None:
+                self.plane.everything()
+        self.settle()
         return self.now()
 
     def emulate(self, call: Call, action: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +134,16 @@ class Lab:
                 listener(call, result)
             except Exception:
                 LOG.exception("a listener failed after %s:%s", call.service, call.action)
+
+    def written(self, call: Call, params: Any, told: Any) -> None:
+        """A write call has succeeded, under the lock: the data plane is to follow it. ``told``: the answer, decoded or as bytes."""
+        if self.plane is not None:
+            self.plane.mark(call.service, call.action, call.account, call.region, params, told)
+
+    def settle(self) -> None:
+        """Wait until packets follow what this thread's calls have changed. Not under the lock."""
+        if self.plane is not None:
+            self.plane.settle()
 
     def configure(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Set ``latency_ms``, ``throttle`` (none, aws), ``quotas`` (merged), ``faults`` (replaced), ``enforce_iam``; all or nothing.
@@ -169,3 +191,6 @@ class Lab:
             self._offset = timedelta()
             self._apply_options()
             self.counts.reset()
+            if self.plane is not None:
+                self.plane.reset()
+        self.settle()

@@ -70,6 +70,7 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
     """Everything up to the first call; returns what serves until the lab is stopped."""
     from .control_api import ControlApi
     from .core import Lab, Options
+    from .plane.attach import attach
     from .server import LabServer
 
     name, region = str(options["name"]), str(options.get("region") or "us-east-1")
@@ -83,8 +84,12 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
             throttle=options.get("throttle") or "none",
             default_vpc=default_vpc,
             enforce_iam=bool(options.get("enforce_iam", False)),
+            twin=str(options.get("twin") or "auto"),
+            snapshot=str(options.get("snapshot") or ""),
         )
     )
+    sockets = socket_folder(name)
+    attach(lab, folder, sockets)
     token = secrets.token_urlsafe(32)
     ending = threading.Event()
     config, empty = folder / "config", folder / "credentials"
@@ -92,7 +97,8 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
     def write_config() -> None:
         write_private(config, lab.accounts.config_text(server.url, region))
 
-    control = ControlApi(lab, token, write_config, ending.set, {"name": name, "region": region, "default_vpc": default_vpc})
+    about = {"name": name, "region": region, "default_vpc": default_vpc, "twin": lab.options.twin, "snapshot": lab.options.snapshot}
+    control = ControlApi(lab, token, write_config, ending.set, {**about, "folder": str(folder), "sockets": str(sockets)})
     server = _bind(lambda port: LabServer(lab, control, port), int(options.get("port") or 0), int(options.get("former_port") or 0))
     lab.emulator.warm()
     write_config()
@@ -109,7 +115,7 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
         config_file=str(config),
         credentials_file=str(empty),
         log_file=str(folder / "lab.log"),
-        socket_folder=str(socket_folder(name)),
+        socket_folder=str(sockets),
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ending.set())
@@ -122,6 +128,8 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
         ending.wait()
         server.shutdown()
         server.server_close()
+        if lab.plane is not None:
+            lab.plane.close()
         mine = load(folder)
         if mine is not None and mine.pid == record.pid and mine.started == record.started:
             forget(folder)

@@ -47,6 +47,7 @@ class Endpoint:
         try:
             self._before(struck, arrival, protocol, gone)
             reply = self._answer(arrival, protocol, struck)
+            lab.settle()
         except Refusal as refusal:
             reply = error_reply(arrival, protocol, refusal)
             lab.counts.add_error(refusal.code)
@@ -120,6 +121,8 @@ class Endpoint:
             call.params = decode(arrival, protocol)
         if lab.throttle == "aws" and protocol == "ec2":
             lab.buckets.take(arrival.action, call.account, call.region, call.params if decoded else arrival.form)
+        if lab.flow_records is not None:
+            lab.flow_records.before(call.service, call.action)
         with lab.lock:
             return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
 
@@ -139,9 +142,11 @@ class Endpoint:
     def _raw(self, arrival: Arrival, protocol: str, call: Call) -> Reply:
         """A call of which the fidelity layer knows nothing: the emulator's bytes, as they are."""
         reply = self.lab.emulator.ask(arrival)
-        if reply.ok and self.lab.on_change and not is_read(call.service, call.action):
-            call.params = decode(arrival, protocol)
-            self.lab.changed(call, None)
+        if reply.ok and not is_read(call.service, call.action):
+            self.lab.written(call, arrival.form, reply.body)
+            if self.lab.on_change:
+                call.params = decode(arrival, protocol)
+                self.lab.changed(call, None)
         return reply
 
     def _decoded(self, arrival: Arrival, protocol: str, call: Call, struck: list[Fault]) -> Reply:
@@ -173,12 +178,15 @@ class Endpoint:
             if AMENDMENTS.get(key) or hiding or lab.unsettled.hidden() or lab.on_change or ticket is not None:
                 result = parse_reply(call.service, call.action, protocol, raw)
             else:
+                if not is_read(call.service, call.action):
+                    lab.written(call, call.params, raw.body)
                 return raw
         for amendment in AMENDMENTS.get(key, ()):
             result = amendment(call, result)
         if ticket is not None:
             ticket.keep(result)
         if not is_read(call.service, call.action):
+            lab.written(call, call.params, result)
             lab.changed(call, result)
         if is_ec2:
             visible = lab.unsettled.strain(call.action, result)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,9 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
     """The running lab of that name, started if there is none.
 
     ``options``: ``port`` (0 for a free one), ``region``, ``accounts``, ``latency_ms``, ``quotas``, ``throttle``, ``faults``,
-    ``enforce_iam``, ``default_vpc``; those given are set on a lab that runs already, too, but for ``port``, ``region`` and
-    ``default_vpc``, which a lab has from its start: others are refused. ``topology`` is a topology's ``accounts``.
+    ``enforce_iam``, ``default_vpc``, ``twin``, ``snapshot``; those given are set on a lab that runs already, too, but for ``port``,
+    ``region``, ``default_vpc``, ``twin`` and ``snapshot``, which a lab has from its start: others are refused. ``topology`` is a topology's
+    ``accounts``.
     Raises LabError, in one line.
     """
     wanted = {key: value for key, value in (options or {}).items() if value is not None}
@@ -113,7 +114,8 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
         record = _spawn(chosen, folder, wanted, former.port if former else 0)
         messages = (*found.messages, f"lab {chosen} started at {record.url}")
         made = Found(chosen, True, record, messages=messages)
-        return _adjust(made, {"faults": wanted["faults"]} if wanted.get("faults") else {}, topology)
+        adjusted = _adjust(made, {"faults": wanted["faults"]} if wanted.get("faults") else {}, topology)
+        return replace(adjusted, messages=(*adjusted.messages, *_about_plane(chosen, adjusted.status)))
 
 
 def stop(name: str | None = None) -> Found:
@@ -203,10 +205,20 @@ def _adjust(found: Found, wanted: Mapping[str, Any], topology: Mapping[str, Any]
 
 
 def _refuse_fixed(name: str, record: Record, status: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    fixed = {"port": record.port, "region": record.region, "default_vpc": status.get("default_vpc")}
+    fixed = {"port": record.port, "region": record.region, **{key: status.get(key) for key in ("default_vpc", "twin", "snapshot")}}
     for key, value in fixed.items():
         if wanted.get(key) not in (None, value) and not (key == "port" and wanted[key] == 0):
             raise LabError(f"lab {name} runs with {key} {value}, not {wanted[key]}; stop it first")
+
+
+def _about_plane(name: str, status: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line when a lab that was to have a data plane has none, or shows a snapshot."""
+    plane = status.get("plane") or {}
+    if plane.get("state") == "refused":
+        return (f"lab {name} has no data plane, so that no packet flows and probes are predicted: {plane['why']}",)
+    if plane.get("snapshot"):
+        return (f"lab {name} shows the snapshot {status.get('snapshot')}: {plane['hosts']} instances, and an API that is empty",)
+    return ()
 
 
 def _differs(settings: Mapping[str, Any], key: str, value: Any) -> bool:

@@ -147,7 +147,8 @@ def _of_user(iam: Any, name: str) -> Iterator[Any]:
             yield from _default(attached)
 
 
-def _of_role(iam: Any, name: str) -> Iterator[Any]:
+def policies_of_role(iam: Any, name: str) -> Iterator[Any]:
+    """The documents of all policies of a role: its own, and the default versions of those attached to it."""
     for policy in iam.list_role_policies(name):
         yield iam.get_role_policy(name, policy)[1]
     for attached in iam.list_attached_role_policies(name)[0]:
@@ -169,7 +170,7 @@ def refused(
         documents = list(_of_user(iam, name.rsplit("/", 1)[-1]))
     else:
         role = name.split("/", 1)[0]
-        documents = list(_of_role(iam, role))
+        documents = list(policies_of_role(iam, role))
         principal = f"arn:aws:iam::{account}:role/{role}"
     for wanted, resource in needed(service, action, form):
         request = Request(wanted, account, region, principal, resource)

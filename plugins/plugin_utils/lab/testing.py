@@ -13,6 +13,7 @@ from typing import Any
 from .control import LabControl
 from .control_api import ControlApi
 from .core import Lab, Options
+from .plane.attach import attach
 from .server import LabServer
 
 
@@ -23,7 +24,10 @@ class RunningLab:
         self._folder = tempfile.TemporaryDirectory(prefix="cloudnet-lab-")
         token = secrets.token_urlsafe(24)
         self.lab = Lab(options)
-        self._server = LabServer(self.lab, ControlApi(self.lab, token, self._write_config, lambda: None, {"name": "in-process"}))
+        folder = Path(self._folder.name)
+        attach(self.lab, folder, folder)
+        about = {"name": "in-process", "folder": str(folder), "sockets": str(folder)}
+        self._server = LabServer(self.lab, ControlApi(self.lab, token, self._write_config, lambda: None, about))
         self.url = self._server.url
         self.control = LabControl(self.url, token)
         self.config_file = Path(self._folder.name) / "config"
@@ -48,6 +52,8 @@ class RunningLab:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+        if self.lab.plane is not None:
+            self.lab.plane.close()
         self._folder.cleanup()
 
     def client(self, service: str, account: str = "111111111111", region: str = "us-east-1", **config: Any) -> Any:

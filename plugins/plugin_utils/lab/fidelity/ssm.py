@@ -3,74 +3,53 @@
 """Systems Manager: nodes that are online only through the data plane, and commands that go to exactly the instances asked for.
 
 The data plane is a seam: ``lab.executor``, an Executor, or absent. Without one no node is online, and every command is refused as
-AWS refuses one for an instance whose agent never called. The rest of Systems Manager (documents, parameters) is the emulator's.
+AWS refuses one for an instance whose agent never called. Commands run in ssm_commands.py; the rest of Systems Manager (documents,
+parameters) is the emulator's.
 Sources: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html,
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html (statuses).
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Protocol, cast
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from ..calls import Call, Refusal, instead
 from .instances import every
 from .shapes import clean, page
+from .ssm_commands import ENDED, Command, Executor, Invocation, Outcome, begin, cancel_command, status_of
 
-_OUTPUT = 24000
+__all__ = ["Executor", "Outcome"]
+
+_OUTPUT, _ERRORS = 24000, 8000
 _PARTS = {"AWS-RunShellScript": "aws:runShellScript"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did on one node. ``status``: Success, Failed or TimedOut."""
-
-    status: str
-    exit_code: int
-    output: str = ""
-    error: str = ""
-    seconds: float = 0.0
-
-
-class Executor(Protocol):
-    """The data plane, as Systems Manager needs it."""
-
-    def online(self, account: str, region: str) -> Mapping[str, Mapping[str, Any]]:
-        """The nodes whose agent is connected: instance id -> what the agent tells (ComputerName, AgentVersion, PlatformName, …)."""
-
-    def run(self, account: str, region: str, instance: str, commands: Sequence[str], folder: str, seconds: float) -> Outcome:
-        """Run shell lines on a node and wait for their end."""
-
-
-@dataclass
-class Command:
-    """One command and what came of it, by instance id."""
-
-    id: str
-    document: str
-    parameters: Mapping[str, Any]
-    instances: list[str]
-    targets: list[dict[str, Any]]
-    requested: datetime
-    comment: str
-    seconds: int
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+_MANY = re.compile(r"(?:[1-9]\d{0,6})|(?:[1-9]\d?%)|(?:100%)")
+_SOME = re.compile(r"(?:\d{1,7})|(?:\d{1,2}%)|(?:100%)")
+_DELIVERY = (30, 2592000)
 
 
 def _executor(call: Call) -> Executor | None:
     return cast("Executor | None", call.lab.executor)
 
 
-def _online(call: Call) -> dict[str, dict[str, Any]]:
-    """The nodes online, of the instances that exist and run."""
+def _nodes(call: Call) -> dict[str, dict[str, Any]]:
+    """The managed nodes, of the instances that exist: Online, or ConnectionLost while the agent is not heard or the instance stopped."""
     executor = _executor(call)
     if executor is None:
         return {}
-    running = {item.id for item in every(call.backend()) if item.state == "running"}
-    return {key: dict(value) for key, value in executor.online(call.account, call.region).items() if key in running}
+    states = {item.id: item.state for item in every(call.backend())}
+    nodes: dict[str, dict[str, Any]] = {}
+    for key, value in executor.online(call.account, call.region).items():
+        if states.get(key, "terminated") not in ("terminated", "shutting-down"):
+            nodes[key] = {"PingStatus": "Online", **value, **({} if states[key] == "running" else {"PingStatus": "ConnectionLost"})}
+    return nodes
+
+
+def _online(call: Call) -> dict[str, dict[str, Any]]:
+    """The nodes whose agent is connected."""
+    return {key: node for key, node in _nodes(call).items() if node["PingStatus"] == "Online"}
 
 
 def _commands(call: Call) -> dict[str, Command]:
@@ -95,11 +74,11 @@ _KEYS = {
 @instead("ssm", "DescribeInstanceInformation")
 def describe_nodes(call: Call) -> dict[str, Any]:
     """The managed nodes: an instance whose agent never reached the service is not one."""
-    addresses = {item.id: item.private_ip_address for item in every(call.backend()) if item.state == "running"}
+    addresses = {item.id: item.private_ip_address for item in every(call.backend())}
     now, tags, nodes = call.lab.now(), call.backend().tags, []
-    for key, agent in _online(call).items():
-        told = {"PingStatus": "Online", "PlatformType": "Linux", "ResourceType": "EC2Instance", "AgentVersion": "3.3.0.0", **agent}
-        nodes.append({"InstanceId": key, "LastPingDateTime": now, "IsLatestVersion": True, "IPAddress": addresses[key], **told})
+    for key, agent in _nodes(call).items():
+        told = {"PlatformType": "Linux", "ResourceType": "EC2Instance", "AgentVersion": "3.3.0.0", "LastPingDateTime": now, **agent}
+        nodes.append({"InstanceId": key, "IsLatestVersion": True, "IPAddress": addresses[key], **told})
     older = [(item.get("key"), item.get("valueSet") or []) for item in call.params.get("InstanceInformationFilterList") or []]
     newer = [(item.get("Key"), item.get("Values") or []) for item in call.params.get("Filters") or []]
     for key, values in older + newer:
@@ -125,18 +104,22 @@ def connection_status(call: Call) -> dict[str, Any]:
 # -- commands ------------------------------------------------------------------------------------------------------------------
 
 
-def _targets(call: Call, online: Mapping[str, Any]) -> list[str]:
-    """Exactly the nodes that a command means; an instance named by id that is not online is refused."""
+def _targets(call: Call, nodes: Mapping[str, Any]) -> list[str]:
+    """Exactly the nodes that a command means; an instance named by id that is no managed node, or does not run, is refused.
+
+    One whose connection is lost is none of these: the command waits for it, until TimeoutSeconds.
+    """
     ids = [str(item) for item in call.params.get("InstanceIds") or []]
     if ids:
-        lacking = [item for item in ids if item not in online]
+        running = {item.id for item in every(call.backend()) if item.state == "running"}
+        lacking = [item for item in ids if item not in nodes or item not in running]
         if lacking:
             raise Refusal("InvalidInstanceId", f"Instances [[{', '.join(lacking)}]] not in a valid state for account {call.account}")
         return list(dict.fromkeys(ids))
     targets = call.params.get("Targets") or []
     if not targets:
         raise Refusal("InvalidParameters", "Specify the instances by InstanceIds or by Targets.")
-    tags, found = call.backend().tags, list(online)
+    tags, found = call.backend().tags, list(nodes)
     for target in targets:
         key, values = str(target.get("Key") or ""), target.get("Values") or []
         if key in ("InstanceIds", "instanceids"):
@@ -152,62 +135,71 @@ def _targets(call: Call, online: Mapping[str, Any]) -> list[str]:
 
 @instead("ssm", "SendCommand")
 def send(call: Call) -> dict[str, Any]:
-    """Run a shell document on nodes that are online."""
-    params = call.params
+    """Have nodes run a shell document: the answer does not wait for them."""
+    params, executor = call.params, _executor(call)
     document = str(params.get("DocumentName") or "").rsplit("/", 1)[-1]
-    chosen = _targets(call, _online(call))
-    executor = _executor(call)
+    chosen = _targets(call, _nodes(call))
     if document not in _PARTS:
         raise Refusal("InvalidDocument", f"The embedded lab runs {', '.join(_PARTS)}, not '{document}'.")
     parameters = {key: list(value) if not isinstance(value, str) else [value] for key, value in (params.get("Parameters") or {}).items()}
     if not parameters.get("commands"):
         raise Refusal("InvalidParameters", "The parameter commands is required by AWS-RunShellScript.")
-    lasts = parameters.get("executionTimeout", ["3600"])[0]
+    lasts = str(parameters.get("executionTimeout", ["3600"])[0])
+    if not lasts.isdigit() or not 1 <= int(lasts) <= 172800:
+        raise Refusal("InvalidParameters", f"executionTimeout: '{lasts}' is not a number of seconds from 1 to 172800.")
+    waits = int(params.get("TimeoutSeconds") or 3600)
+    if not _DELIVERY[0] <= waits <= _DELIVERY[1]:
+        raise _constraint("timeoutSeconds", waits, f"have value between {_DELIVERY[0]} and {_DELIVERY[1]}")
+    concurrency, errors = str(params.get("MaxConcurrency") or "50"), str(params.get("MaxErrors") or "0")
+    for name, value, pattern in (("maxConcurrency", concurrency, _MANY), ("maxErrors", errors, _SOME)):
+        if not pattern.fullmatch(value):
+            raise _constraint(name, value, "be a number, or a percentage")
     command = Command(
-        str(uuid.uuid4()),
-        document,
-        parameters,
-        chosen,
-        [dict(item) for item in params.get("Targets") or []],
-        call.lab.now(),
-        str(params.get("Comment") or ""),
-        int(params.get("TimeoutSeconds") or 3600),
+        document=document,
+        parameters=parameters,
+        invocations={instance: Invocation() for instance in chosen},
+        targets=[dict(item) for item in params.get("Targets") or []],
+        now=call.lab.now,
+        requested=call.lab.now(),
+        comment=str(params.get("Comment") or ""),
+        waits=waits,
+        lasts=int(lasts),
+        concurrency=concurrency,
+        errors=errors,
     )
-    for instance in chosen:
-        if executor is None:
-            raise ValueError("a node is online without an executor")  # only an executor makes a node online
-        folder = str((parameters.get("workingDirectory") or [""])[0])
-        command.outcomes[instance] = executor.run(call.account, call.region, instance, parameters["commands"], folder, float(lasts))
     _commands(call)[command.id] = command
-    return {"Command": {**_show(command), "Status": "Pending", "StatusDetails": "Pending"}}
+    shown = {**_show(command), "Status": "Pending", "StatusDetails": "Pending"}
+    if executor is not None and chosen:
+        begin(command, executor, call.account, call.region)
+    return {"Command": shown}
 
 
-def _status(command: Command) -> str:
-    worst = [outcome.status for outcome in command.outcomes.values() if outcome.status != "Success"]
-    return worst[0] if worst else "Success"
+def _constraint(name: str, value: object, rule: str) -> Refusal:
+    return Refusal("ValidationException", f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {rule}")
 
 
 def _show(command: Command) -> dict[str, Any]:
-    status = _status(command)
+    status, details = status_of(command)
+    invocations = list(command.invocations.values())
     return {
         "CommandId": command.id,
         "DocumentName": command.document,
         "DocumentVersion": "$DEFAULT",
         "Comment": command.comment,
-        "ExpiresAfter": command.requested + timedelta(seconds=command.seconds),
+        "ExpiresAfter": command.requested + timedelta(seconds=command.waits),
         "Parameters": dict(command.parameters),
-        "InstanceIds": [] if command.targets else list(command.instances),
+        "InstanceIds": [] if command.targets else list(command.invocations),
         "Targets": command.targets,
         "RequestedDateTime": command.requested,
         "Status": status,
-        "StatusDetails": status,
-        "MaxConcurrency": "50",
-        "MaxErrors": "0",
-        "TargetCount": len(command.instances),
-        "CompletedCount": len(command.outcomes),
-        "ErrorCount": sum(outcome.status == "Failed" for outcome in command.outcomes.values()),
-        "DeliveryTimedOutCount": 0,
-        "TimeoutSeconds": command.seconds,
+        "StatusDetails": details,
+        "MaxConcurrency": command.concurrency,
+        "MaxErrors": command.errors,
+        "TargetCount": len(invocations),
+        "CompletedCount": sum(item.status in ENDED for item in invocations),
+        "ErrorCount": sum(item.status in ("Failed", "TimedOut") for item in invocations),
+        "DeliveryTimedOutCount": sum(item.details == "DeliveryTimedOut" for item in invocations),
+        "TimeoutSeconds": command.waits,
     }
 
 
@@ -223,11 +215,11 @@ def _chosen(call: Call) -> list[Command]:
     items = [_find(call)] if call.params.get("CommandId") else list(reversed(_commands(call).values()))
     instance = call.params.get("InstanceId")
     if instance:
-        items = [item for item in items if instance in item.instances]
+        items = [item for item in items if instance in item.invocations]
     for entry in call.params.get("Filters") or []:
         key, value = entry.get("key"), str(entry.get("value"))
         if key == "Status":
-            items = [item for item in items if _status(item) == value]
+            items = [item for item in items if status_of(item)[0] == value]
         elif key == "DocumentName":
             items = [item for item in items if item.document == value]
         elif key in ("InvokedAfter", "InvokedBefore"):
@@ -249,28 +241,30 @@ def list_commands(call: Call) -> dict[str, Any]:
 def list_invocations(call: Call) -> dict[str, Any]:
     """What commands did, node by node."""
     instance, details = call.params.get("InstanceId"), bool(call.params.get("Details"))
-    items = [(command, key) for command in _chosen(call) for key in command.instances if instance in (None, "", key)]
+    items = [(command, key) for command in _chosen(call) for key in command.invocations if instance in (None, "", key)]
     shown, following = page(call, items, 1, 50, 50)
 
     def render(command: Command, key: str) -> dict[str, Any]:
-        outcome = command.outcomes[key]
-        plugin = {
-            "Name": _PARTS[command.document],
-            "Status": outcome.status,
-            "StatusDetails": outcome.status,
-            "ResponseCode": outcome.exit_code,
-            "ResponseStartDateTime": command.requested,
-            "ResponseFinishDateTime": command.requested + timedelta(seconds=outcome.seconds),
-            "Output": (outcome.output + (f"\n----------ERROR-------\n{outcome.error}" if outcome.error else ""))[:2500],
-        }
+        found = command.invocations[key]
+        plugin = clean(
+            {
+                "Name": _PARTS[command.document],
+                "Status": found.status,
+                "StatusDetails": found.details,
+                "ResponseCode": found.exit_code,
+                "ResponseStartDateTime": found.started,
+                "ResponseFinishDateTime": found.ended,
+                "Output": (found.output + (f"\n----------ERROR-------\n{found.error}" if found.error else ""))[:2500],
+            }
+        )
         return {
             "CommandId": command.id,
             "InstanceId": key,
             "Comment": command.comment,
             "DocumentName": command.document,
             "RequestedDateTime": command.requested,
-            "Status": outcome.status,
-            "StatusDetails": outcome.status,
+            "Status": found.status,
+            "StatusDetails": found.details,
             "CommandPlugins": [plugin] if details else [],
         }
 
@@ -279,15 +273,14 @@ def list_invocations(call: Call) -> dict[str, Any]:
 
 @instead("ssm", "GetCommandInvocation")
 def get_invocation(call: Call) -> dict[str, Any]:
-    """What a command did on one node."""
+    """What a command did on one node, or that it has not ended: then the response code is -1."""
     command, instance = _find(call), str(call.params.get("InstanceId") or "")
-    outcome = command.outcomes.get(instance)
-    if outcome is None:
+    found = command.invocations.get(instance)
+    if found is None:
         raise Refusal("InvocationDoesNotExist", f"The command {command.id} has no invocation on {instance}")
     plugin = call.params.get("PluginName")
     if plugin and plugin != _PARTS[command.document]:
         raise Refusal("InvalidPluginName", f"The plugin name '{plugin}' is not valid; it is {_PARTS[command.document]}")
-    start, end = command.requested, command.requested + timedelta(seconds=outcome.seconds)
     return {
         "CommandId": command.id,
         "InstanceId": instance,
@@ -295,23 +288,32 @@ def get_invocation(call: Call) -> dict[str, Any]:
         "DocumentName": command.document,
         "DocumentVersion": "$DEFAULT",
         "PluginName": _PARTS[command.document],
-        "ResponseCode": outcome.exit_code,
-        "ExecutionStartDateTime": start.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "ExecutionElapsedTime": f"PT{outcome.seconds:.3f}S",
-        "ExecutionEndDateTime": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "Status": outcome.status,
-        "StatusDetails": outcome.status,
-        "StandardOutputContent": outcome.output[:_OUTPUT],
+        "ResponseCode": found.exit_code,
+        "ExecutionStartDateTime": _stamp(found.started),
+        "ExecutionElapsedTime": f"PT{found.seconds:.3f}S" if found.ended and found.started else "",
+        "ExecutionEndDateTime": _stamp(found.ended) if found.started else "",
+        "Status": found.status,
+        "StatusDetails": found.details,
+        "StandardOutputContent": found.output[:_OUTPUT],
         "StandardOutputUrl": "",
-        "StandardErrorContent": outcome.error[:_OUTPUT],
+        "StandardErrorContent": found.error[:_ERRORS],
         "StandardErrorUrl": "",
     }
 
 
+def _stamp(when: datetime | None) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if when else ""
+
+
 @instead("ssm", "CancelCommand")
 def cancel(call: Call) -> dict[str, Any]:
-    """A command of the lab has ended when SendCommand answers, so that there is nothing left to cancel."""
-    _find(call)
+    """Cancel what has not ended: "there is no guarantee that the command will be terminated and the underlying process stopped"."""
+    command = _find(call)
+    wanted = [str(item) for item in call.params.get("InstanceIds") or []]
+    lacking = [item for item in wanted if item not in command.invocations]
+    if lacking:
+        raise Refusal("InvalidInstanceId", f"Instances [[{', '.join(lacking)}]] not in a valid state for account {call.account}")
+    cancel_command(command, wanted)
     return {}
 
 

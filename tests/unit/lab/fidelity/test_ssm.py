@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +49,16 @@ def send(lab: Any, **more: Any) -> dict[str, Any]:
     )
 
 
+def settled(lab: Any, command: dict[str, Any]) -> dict[str, Any]:
+    """The command once all of it has ended."""
+    for _turn in range(200):
+        (found,) = lab.client("ssm").list_commands(CommandId=command["CommandId"])["Commands"]
+        if found["Status"] not in ("Pending", "InProgress"):
+            return dict(found)
+        time.sleep(0.02)
+    raise AssertionError(f"it does not end: {found}")
+
+
 def test_without_a_data_plane_no_node_is_managed(lab: Any, ids: list[str]) -> None:
     assert lab.client("ssm").describe_instance_information()["InstanceInformationList"] == []
     with refused("InvalidInstanceId", ids[0]):
@@ -60,6 +72,8 @@ def test_without_a_data_plane_no_node_is_managed(lab: Any, ids: list[str]) -> No
 def test_exactly_the_nodes_asked_for(lab: Any, ids: list[str], plane: Recorder) -> None:
     client = lab.client("ssm")
     command = send(lab, InstanceIds=ids[1:2])
+    assert command["Status"] == "Pending"
+    settled(lab, command)
     assert (command["InstanceIds"], command["TargetCount"], plane.ran) == (ids[1:2], 1, [(ids[1], ("id",))])
     (invocation,) = client.list_command_invocations(CommandId=command["CommandId"], Details=True)["CommandInvocations"]
     assert (invocation["InstanceId"], invocation["Status"], invocation["CommandPlugins"][0]["Output"]) == (
@@ -76,22 +90,23 @@ def test_exactly_the_nodes_asked_for(lab: Any, ids: list[str], plane: Recorder) 
 
 def test_targets_by_tag(lab: Any, ids: list[str], plane: Recorder) -> None:
     lab.client("ec2").create_tags(Resources=ids[2:], Tags=[{"Key": "tier", "Value": "db"}])
-    send(lab, Targets=[{"Key": "tag:tier", "Values": ["db"]}])
+    settled(lab, send(lab, Targets=[{"Key": "tag:tier", "Values": ["db"]}]))
     assert [node for node, _other in plane.ran] == ids[2:]
 
 
 def test_a_failing_command_is_told(lab: Any, ids: list[str], plane: Recorder) -> None:
     command = send(lab, InstanceIds=ids[:1], Parameters={"commands": ["false"]})
     client = lab.client("ssm")
-    assert client.list_commands(CommandId=command["CommandId"])["Commands"][0]["Status"] == "Failed"
+    assert settled(lab, command)["Status"] == "Failed"
     one = client.get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[0])
     assert (one["Status"], one["ResponseCode"], one["StandardErrorContent"]) == ("Failed", 1, "no")
 
 
-def test_only_running_instances_are_online(lab: Any, ids: list[str], plane: Recorder) -> None:
+def test_a_stopped_instance_is_a_lost_node(lab: Any, ids: list[str], plane: Recorder) -> None:
     lab.client("ec2").stop_instances(InstanceIds=ids[:1])
     found = lab.client("ssm").describe_instance_information()["InstanceInformationList"]
     assert [(node["InstanceId"], node["PingStatus"], node["IPAddress"]) for node in found] == [
+        (ids[0], "ConnectionLost", "10.0.1.4"),
         (ids[1], "Online", "10.0.1.5"),
         (ids[2], "Online", "10.0.1.6"),
     ]
@@ -102,3 +117,86 @@ def test_only_running_instances_are_online(lab: Any, ids: list[str], plane: Reco
         lab.client("ssm").start_session(Target=ids[1])
     with refused("InvalidDocument"):
         send(lab, InstanceIds=ids[1:], DocumentName="AWS-RunPowerShellScript")
+
+
+class Gate(Recorder):
+    """Nodes whose commands end when the test opens the gate; ``lost`` ones are not connected."""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        super().__init__(nodes)
+        self.open, self.lost, self.at_once, self.most = threading.Event(), set[str](), 0, 0
+
+    def online(self, account: str, region: str) -> Mapping[str, Mapping[str, Any]]:
+        return {node: {"PingStatus": "ConnectionLost" if node in self.lost else "Online"} for node in self.nodes}
+
+    def run(self, account: str, region: str, instance: str, commands: Sequence[str], folder: str, seconds: float) -> Outcome:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        self.open.wait(10)
+        self.at_once -= 1
+        return super().run(account, region, instance, commands, folder, seconds)
+
+
+@pytest.fixture
+def gate(lab: Any, ids: list[str]) -> Iterator[Gate]:
+    lab.lab.executor = Gate(ids)
+    yield lab.lab.executor
+    lab.lab.executor.open.set()
+    lab.lab.executor = None
+
+
+def states(lab: Any, command: dict[str, Any]) -> dict[str, str]:
+    found = lab.client("ssm").list_command_invocations(CommandId=command["CommandId"])["CommandInvocations"]
+    return {item["InstanceId"]: item["StatusDetails"] for item in found}
+
+
+def reaches(lab: Any, command: dict[str, Any], wanted: dict[str, str]) -> None:
+    for _turn in range(200):
+        if states(lab, command) == wanted:
+            return
+        time.sleep(0.02)
+    assert states(lab, command) == wanted
+
+
+def test_commands_run_beside_the_lab(lab: Any, ids: list[str], gate: Gate) -> None:
+    command = send(lab, InstanceIds=ids)
+    reaches(lab, command, dict.fromkeys(ids, "InProgress"))
+    one = lab.client("ssm").get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[0])
+    assert (one["Status"], one["ResponseCode"], one["StandardOutputContent"]) == ("InProgress", -1, "")
+    gate.open.set()
+    assert settled(lab, command)["CompletedCount"] == 3
+    assert gate.most == 3
+
+
+def test_no_more_at_once_than_asked_for_and_an_end_after_the_first_error(lab: Any, ids: list[str], gate: Gate) -> None:
+    gate.open.set()
+    found = settled(lab, send(lab, InstanceIds=ids, MaxConcurrency="1", Parameters={"commands": ["false"]}))
+    assert (found["Status"], found["ErrorCount"], gate.most) == ("Failed", 1, 1)
+    assert sorted(states(lab, found).values()) == ["Failed", "Terminated", "Terminated"]
+    assert (
+        settled(lab, send(lab, InstanceIds=ids, MaxConcurrency="50%", MaxErrors="100%", Parameters={"commands": ["false"]}))["ErrorCount"]
+        == 3
+    )
+    with refused("ValidationException", "maxConcurrency"):
+        send(lab, InstanceIds=ids, MaxConcurrency="none")
+
+
+def test_a_lost_node_gets_its_command_when_it_is_back(lab: Any, ids: list[str], gate: Gate) -> None:
+    gate.lost, _open = {ids[0]}, gate.open.set()
+    command = send(lab, InstanceIds=ids[:2])
+    reaches(lab, command, {ids[0]: "Pending", ids[1]: "Success"})
+    assert lab.client("ssm").get_connection_status(Target=ids[0])["Status"] == "notconnected"
+    gate.lost = set()
+    assert settled(lab, command)["Status"] == "Success"
+
+
+def test_cancelling(lab: Any, ids: list[str], gate: Gate) -> None:
+    gate.lost = {ids[0]}
+    command = send(lab, InstanceIds=ids[:2])
+    reaches(lab, command, {ids[0]: "Pending", ids[1]: "InProgress"})
+    lab.client("ssm").cancel_command(CommandId=command["CommandId"], InstanceIds=ids[:1])
+    reaches(lab, command, {ids[0]: "Cancelled", ids[1]: "InProgress"})
+    gate.open.set()
+    assert settled(lab, command)["Status"] == "Cancelled"
+    lab.client("ssm").cancel_command(CommandId=command["CommandId"])
+    assert states(lab, command) == {ids[0]: "Cancelled", ids[1]: "Success"}
