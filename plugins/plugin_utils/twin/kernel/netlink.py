@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from ..state import Address, Neighbour, Route, Rule, Wire
+from .system import high
 
 LOOPBACK = 1
 """The index of ``lo`` in every network namespace."""
@@ -321,7 +322,8 @@ class Netlink:
     """How many requests all of them sent: what a measurement or a test asks."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(fileno=high(made.detach()))
         try:
             for option in (_CAP_ACK, _EXT_ACK):
                 self._socket.setsockopt(_SOL_NETLINK, option, 1)

@@ -21,7 +21,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from ..state import Chain, NftSet, Ruleset
-from .system import inside
+from .system import FIRST_HIGH, inside
 
 TABLES = ("cloudnet", "cloudnet_next")
 """The one table, and the name of the one that takes its place; then the other way round."""
@@ -31,6 +31,8 @@ _ROOM = 190_000
 _TOO_LONG = "Message too long"
 _LIBRARIES = ("libnftables.so.1", "libnftables.so")
 _NETFILTER = 12
+_TOO_HIGH = FIRST_HIGH - 128
+"""Less than select(2) takes, for other threads open files too."""
 
 
 class NftError(Exception):
@@ -235,9 +237,12 @@ class Nft:
         if library is None:
             return
         with inside(descriptor):
-            # The lowest free number is the one that the library's socket will have.
+            # The lowest free number is the one that the library's socket will have. It waits with select(2), which ends the process for
+            # a number that is too high; then the program does it.
             probe = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             os.close(probe)
+            if probe >= _TOO_HIGH:
+                return
             self._context = library.nft_ctx_new(0)
         if not self._context:
             raise NftError("libnftables gave no context")

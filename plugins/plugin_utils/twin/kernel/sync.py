@@ -21,14 +21,16 @@ from . import content, netlink, sysctls
 from .content import Devices, Key
 from .netlink import Netlink, NetlinkError, Request
 from .nft import NftError, Table
-from .system import CLONE_NEWNET, THREAD_NETWORK, inside, setns, unshare
+from .system import CLONE_NEWNET, inside, setns, this_network_namespace, unshare
 
 _FIRST_INDEX = 1000
 """Of our devices: far from those that the kernel's modules may put into a new namespace of their own (``sit0``, ``tunl0``)."""
 _DYING = 0x7FFFFFF0
 """The link group of devices that are about to be deleted together."""
-_CONNECTIONS = 300
-"""How many rulesets may keep their connection: each costs a descriptor and the library's memory of the ruleset."""
+_CONNECTIONS = 256
+"""How many rulesets may keep their connection: each costs a low descriptor and the library's memory of the ruleset."""
+_OPEN = 256
+"""How many sockets of rtnetlink may be open at once."""
 _FAILURES = (OSError, ValueError, NetlinkError, NftError)
 
 
@@ -213,7 +215,7 @@ class NetworkKernel:
 
     def _create(self, namespaces: Iterable[Namespace], links: _Links) -> None:
         """New namespaces, each with its settings and its ruleset before anything leads into it."""
-        back = os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+        back = this_network_namespace()
         try:
             for namespace in namespaces:
                 try:
@@ -228,7 +230,7 @@ class NetworkKernel:
         profile = sysctls.of_profile(namespace.profile)
         unshare(CLONE_NEWNET)
         try:
-            descriptor = os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = this_network_namespace()
             held = _Held(descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
             with self._holding:
                 self._held[namespace.name] = held
@@ -377,6 +379,9 @@ class _Links:
 
     def here(self, name: str) -> Netlink:
         """A socket of the namespace ``name``, in which the calling thread is."""
+        if len(self._open) >= _OPEN:
+            self._stack.close()
+            self._open.clear()
         self._open[name] = self._stack.enter_context(Netlink())
         return self._open[name]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -60,6 +61,9 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s39
 """The C library has no function for pivot_root: its number among the system calls, by machine."""
 
 THREAD_NETWORK = "/proc/thread-self/ns/net"
+
+FIRST_HIGH = 1024
+"""The first number of a descriptor that select(2) cannot have."""
 
 
 @cache
@@ -145,13 +149,31 @@ def set_hostname(name: str) -> None:
     _call(name, "sethostname", encoded, ctypes.c_size_t(len(encoded)))
 
 
+def high(descriptor: int) -> int:
+    """The same open file under a number above 1,023, where it can be had; the number that was given is closed.
+
+    Libraries that wait with select(2), such as libnftables, end the whole process when their own descriptor is not below that.
+    """
+    try:
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_HIGH)
+    except OSError:
+        return descriptor
+    os.close(descriptor)
+    return moved
+
+
+def this_network_namespace() -> int:
+    """A descriptor of the network namespace in which the calling thread is, the caller's to close; its number is high."""
+    return high(os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC))
+
+
 def new_network_namespace() -> int:
     """A new network namespace; the calling thread stays where it is. Returns its descriptor, the caller's to close."""
     back = os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
     try:
         unshare(CLONE_NEWNET)
         try:
-            return os.open(THREAD_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+            return this_network_namespace()
         finally:
             setns(back, CLONE_NEWNET)
     finally:
