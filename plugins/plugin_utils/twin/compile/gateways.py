@@ -174,19 +174,20 @@ def _nat(nat: Nat) -> Namespace:
 def internet(outlets: Iterable[Outlet]) -> Namespace:
     """The internet: its few hosts, AWS's public services, and the way to each public address.
 
-    What left by an egress-only gateway comes back by it, though the VPC may have an internet gateway that leads to the same addresses.
+    What left by an egress-only gateway comes back by it, though the VPC may have an internet gateway that leads to the same addresses; what
+    leads nowhere else leads there too, and is refused there.
     """
     known = tuple(outlets)
     numbers = names.numbers(item.id for item in known if item.stateful)
+    open_ways = {cidr for item in known if not item.stateful for cidr in item.blocks}
     routes: set[Route] = {Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), local(str(SERVICES)), local(str(SERVICES_6))}
     rules: set[Rule] = set()
     for item in known:
         if item.stateful:
             routes.add(onward(numbers[item.id], ALL_6, device(item.id)))
             rules.add(Rule(6, MARKED, numbers[item.id], numbers[item.id]))
-        else:
-            routes.update(onward(MAIN, host(address), device(item.id)) for address in item.public)
-            routes.update(onward(MAIN, cidr, device(item.id)) for cidr in item.blocks)
+        routes.update(onward(MAIN, host(address), device(item.id)) for address in item.public)
+        routes.update(onward(MAIN, cidr, device(item.id)) for cidr in item.blocks if not (item.stateful and cidr in open_ways))
     chains: list[Chain] = [RESTORE]
     sets: list[NftSet] = []
     if numbers:

@@ -86,7 +86,8 @@ def wires(site: Site) -> Iterator[Wire]:
     if site.egress_only:
         yield wire("eigw", site.egress_only, "up", INTERNET_MTU)
     for nat in site.nats:
-        yield wire(nat.device, nat.id, "up", GATEWAY_MTU, group=view.numbers[nat.subnet])
+        # To the internet the router tells of packets that are too big before they are translated.
+        yield wire(nat.device, nat.id, "up", INTERNET_MTU if nat.public else GATEWAY_MTU, group=view.numbers[nat.subnet])
     for leg in site.legs:
         yield wire(leg.device, leg.gateway, leg.device, GATEWAY_MTU, group=view.numbers.get(leg.subnet, 0))
     for crossing in view.crossings:

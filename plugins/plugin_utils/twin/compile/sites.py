@@ -16,12 +16,16 @@ from .view import Port, View
 
 @dataclass(frozen=True)
 class Nat:
-    """A NAT gateway: ``device`` is the router's towards it, ``address`` its private IPv4 address, ``subnet`` where it lies."""
+    """A NAT gateway: ``device`` is the router's towards it, ``address`` its private IPv4 address, ``subnet`` where it lies.
+
+    ``public``: it is for the internet, whose packets are small.
+    """
 
     id: str
     device: str
     address: str
     subnet: str
+    public: bool = True
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,11 @@ class _Cutter:
             public=tuple(sorted(self._public(vpc, ports))) if gateway else (),
             open6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) == "off") if gateway else (),
             egress6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) != BIDIRECTIONAL) if egress else (),
-            nats=tuple(Nat(port.host, port.device, port.addresses[0], port.subnet) for port in ports if port.kind == NAT),
+            nats=tuple(
+                Nat(port.host, port.device, port.addresses[0], port.subnet, network.nat_gateways[port.host].connectivity != "private")
+                for port in ports
+                if port.kind == NAT
+            ),
             legs=tuple(legs),
             services=services,
             crosses=frozenset(item.id for item in crossings if vpc.id < item.peer),
