@@ -297,6 +297,6 @@ def test_flow_logs_tell_every_packet_with_its_verdict() -> None:
         "eni-b 10.0.1.5 10.0.0.5 0 1 1 28 ACCEPT OK",
         "eni-b 10.0.1.5 10.0.0.5 0 1 1 28 REJECT OK",
         "eni-l 10.0.2.5 10.0.1.5 5002 17 1 100 ACCEPT OK",
-        "eni-n - - - - - - NODATA",
+        "eni-n - - - - - - - NODATA",
     ]
     assert len(heard) == 4  # there and back, at both ENIs: nobody listens on b
