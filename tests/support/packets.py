@@ -115,7 +115,9 @@ def ask(kernel: Sockets, ears: Ears, flows: Sequence[Flow], quiet: float = 0.4, 
 def _open(kernel: Sockets, flow: Flow) -> socket.socket:
     six = flow.family == socket.AF_INET6
     if flow.protocol == "icmp":
-        made = kernel.socket(flow.source, flow.family, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+        # Only instances have what a ping without privileges needs.
+        kind = socket.SOCK_RAW if flow.bind else socket.SOCK_DGRAM
+        made = kernel.socket(flow.source, flow.family, kind, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
     else:
         made = kernel.socket(flow.source, flow.family, socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM)
     made.setblocking(False)
@@ -129,7 +131,7 @@ def _send(one: _Asked) -> bool:
     try:
         if flow.protocol == "icmp":
             kind = 128 if flow.family == socket.AF_INET6 else 8
-            body = struct.pack("!BBHHH", kind, 0, 0, 0, 1) + one.token
+            body = struct.pack("!BBHHH", kind, 0, 0, int.from_bytes(one.token[:4], "big") & 0xFFFF, 1) + one.token
             if flow.family == socket.AF_INET:
                 words = sum(struct.unpack(f"!{len(body) // 2}H", body))
                 words = (words >> 16) + (words & 0xFFFF)
@@ -178,7 +180,9 @@ def _read(one: _Asked) -> bool | None:
     except OSError:
         return False
     if one.flow.protocol == "icmp":
-        one.answered = said[:1] in (b"\x00", b"\x81") and one.token in said
+        # A raw socket also gets the header of IPv4, and everyone's answers.
+        head = said[20:21] if one.flow.bind and one.flow.family == socket.AF_INET else said[:1]
+        one.answered = head in (b"\x00", b"\x81") and one.token in said
         return one.answered or None
     if not said:
         return False
