@@ -28,6 +28,7 @@ CONFIG, KNOWN_HOSTS, KEY = "ssh_config", "known_hosts", "ssh_key"
 PROXY = Path(__file__).with_name("proxy.py")
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 _NAME = re.compile(r"[^a-z0-9._-]+")
+_UNQUOTED = re.compile(r"[A-Za-z0-9/._+@=,-]+")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,18 @@ def write(
     ):
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_private(path, text)
-    return Written(config, known, found)
+    return Written(_plain(config, Path(socket).parent), known, found)
+
+
+def _plain(config: Path, folder: Path) -> Path:
+    """The configuration under a path that ``ssh -J`` can hand on: it starts another ssh by a shell, and quotes nothing."""
+    if _UNQUOTED.fullmatch(str(config)):
+        return config
+    link = folder / CONFIG
+    if not (link.is_symlink() and os.readlink(link) == str(config)):
+        link.unlink(missing_ok=True)
+        link.symlink_to(config)
+    return link
 
 
 def _quoted(path: str) -> str:

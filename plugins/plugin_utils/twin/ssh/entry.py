@@ -39,14 +39,16 @@ _RUNNING = ("pending", "running")
 
 def find_instance(network: Network, wanted: str) -> Instance:
     """The running instance of an id, a Name tag, or an address. Raises TwinError for none, and for several of one name."""
+    if not wanted:
+        raise TwinError("to is missing: say which instance")
     running = [item for item in network.instances.values() if item.state in _RUNNING]
     if wanted in network.instances:
         found = [network.instances[wanted]]
         if found[0].state not in _RUNNING:
             raise TwinError(f"{wanted} is {found[0].state or 'not running'}")
     else:
-        found = [item for item in running if wanted and wanted in (item.tags.get("Name"), item.name, item.public_ip)]
-        found = found or [item for item in running if wanted and wanted == item.private_ip]
+        found = [item for item in running if wanted in (item.tags.get("Name"), item.name, item.public_ip)]
+        found = found or [item for item in running if wanted == item.private_ip]
     if not found:
         raise TwinError(f"no running instance is called {wanted}")
     if len(found) > 1:

@@ -92,7 +92,9 @@ async def dial(kernel: Kernel, namespace: str, address: str, port: int, limit: f
         raise TwinError(f"no answer from {at(address, port)} in {limit:.0f} s") from None
     except OSError as error:
         made.close()
-        raise TwinError(f"{at(address, port)}: {error.strerror or error}") from None
+        # asyncio puts words of its own in the place of the system's.
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise TwinError(f"{at(address, port)}: {why}") from None
     except BaseException:
         made.close()
         raise

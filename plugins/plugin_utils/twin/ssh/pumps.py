@@ -103,6 +103,11 @@ class Sink:
                 self._full()
             self._waiting.append(rest)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it has more than was taken so far."""
+        return bool(self._waiting)
+
     def end(self) -> None:
         """No more will come: close once all is written."""
         self._ending = True
@@ -143,8 +148,9 @@ class Sink:
             self._waiting.pop(0)
         if not self._closed:
             self._loop.remove_writer(self._descriptor)
+            # The sender may have more, and write it at once.
             self._free()
-            if self._ending:
+            if self._ending and not self._waiting:
                 self.close()
 
 

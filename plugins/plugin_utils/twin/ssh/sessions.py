@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING, Any
 from ..seams import Machines, Running, TwinError, Waker
 from .library import ServerSession
 from .pumps import Sink, Source
-from .terminal import open_terminal, set_size
+from .terminal import open_terminal, set_modes, set_size
 
 if TYPE_CHECKING:
     from asyncssh import SSHServerChannel
 
-_STDERR = 1
-"""RFC 4254, section 5.2: the type of extended data that is a program's error output."""
 _SIGNALS = ("ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM", "USR1", "USR2")
 """RFC 4254, section 6.10."""
 _NAMES = {int(getattr(signal, f"SIG{name}")): name for name in _SIGNALS}
@@ -38,7 +36,6 @@ _SFTP_SERVERS = (
     "/usr/lib/ssh/sftp-server",
     "/usr/lib/sftp-server",
 )
-_PIPE = 1 << 18
 
 
 def shell() -> str:
@@ -95,7 +92,11 @@ class Session(ServerSession):
         self._sink: Sink | None = None
         self._sources: list[Source] = []
         self._running: Running | None = None
+        self._early: list[bytes] = []
+        self._begun = False
+        self._ended = False
         self._lost = False
+        self._tty = ""
         self._task: asyncio.Task[None] | None = None
 
     # -- what the client asks for ------------------------------------------------------------------------------------------------------
@@ -121,23 +122,22 @@ class Session(ServerSession):
         return bool(program)
 
     def session_started(self) -> None:
-        # The descriptors are there before the program, so that what the client sends at once has a place.
-        try:
-            theirs = self._open()
-        except OSError as error:
-            self._refuse(f"no descriptors for a session: {error.strerror}")
-            return
-        self._task = asyncio.get_running_loop().create_task(self._run(theirs))
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     # -- while it runs -----------------------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        if self._sink is not None:
+        if self._sink is None or not self._begun:
+            self._early.append(data)
+            if self._channel is not None:
+                self._channel.pause_reading()
+        else:
             self._sink.write(data)
 
     def eof_received(self) -> bool:
         # A terminal has no end of input: what a user types for it is in the input itself.
-        if self._sink is not None and self._terminal is None:
+        self._ended = self._terminal is None
+        if self._sink is not None and self._begun and self._ended:
             self._sink.end()
         return True
 
@@ -169,17 +169,17 @@ class Session(ServerSession):
 
     # -- the program -------------------------------------------------------------------------------------------------------------------
 
-    def _open(self) -> tuple[int, int, int]:
-        """Make the descriptors, keep this side's, and return the program's three. Raises OSError."""
-        channel = self._channel
-        if channel is None:
-            raise OSError(0, "the channel is closed")
+    async def _open(self, channel: SSHServerChannel[bytes]) -> tuple[int, int, int]:
+        """Make the descriptors, keep this side's, and return the program's three. Raises OSError and TwinError."""
         if self._terminal is not None:
-            ours, theirs = open_terminal(self._terminal[1], self._terminal[2])
+            _name, _size, modes = self._terminal
+            ours, theirs, self._tty = await self._new_terminal()
             self._give(theirs)
+            set_modes(theirs, modes)
+            set_size(ours, self._terminal[1])
             self._master = os.dup(ours)
-            self._sources = [Source(ours, channel.write)]
-            self._sink = Sink(os.dup(self._master), channel.pause_reading, channel.resume_reading)
+            self._sources = [Source(os.dup(ours), channel.write)]
+            self._sink = Sink(ours, channel.pause_reading, channel.resume_reading)
             return theirs, theirs, theirs
         made: list[int] = []
         try:
@@ -196,33 +196,50 @@ class Session(ServerSession):
         self._sources = [Source(our_output, channel.write), Source(our_errors, channel.write_stderr)]
         return their_input, their_output, their_errors
 
+    async def _new_terminal(self) -> tuple[int, int, str]:
+        """A terminal of the instance's own: seen from a process in it, which waits for nothing but that."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            placeholder = await self._machines.spawn(self._host, ["/bin/cat"], stdin=reading)
+            return open_terminal(placeholder.pid)
+        finally:
+            os.close(reading)
+            os.close(writing)
+
     def _give(self, descriptor: int) -> None:
         """Make it the instance's user's own, so that programs can open it again by ``/dev/stdout`` or ``/dev/tty``."""
         if self._owner is not None:
             with contextlib.suppress(OSError):
                 os.fchown(descriptor, *self._owner)
 
-    async def _run(self, theirs: tuple[int, int, int]) -> None:
+    async def _run(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        theirs: tuple[int, ...] = ()
         try:
             await self._waker.wake(self._host)
+            theirs = await self._open(channel)
             running = await self._machines.spawn(
                 self._host,
                 self._command,
-                environment=self._variables(),
+                environment=self._variables(channel),
                 stdin=theirs[0],
                 stdout=theirs[1],
                 stderr=theirs[2],
                 terminal=self._terminal is not None,
             )
         except (TwinError, OSError) as error:
-            self._refuse(str(error))
+            self._refuse(channel, str(error))
             return
         finally:
             for descriptor in set(theirs):
                 os.close(descriptor)
         self._running = running
         if self._lost:
+            self._close()
             self._signal("HUP")
+        self._hand_over(channel)
         status = await running.wait()
         self._running = None
         if self._terminal is not None:
@@ -231,31 +248,38 @@ class Session(ServerSession):
                 source.end_when_empty()
         for source in self._sources:
             await source.finished
-        self._finish(status)
+        self._finish(channel, status)
 
-    def _variables(self) -> dict[str, str]:
-        channel = self._channel
-        if channel is None:
-            return {}
+    def _hand_over(self, channel: SSHServerChannel[bytes]) -> None:
+        """Give the program what came before it began."""
+        early, self._early = self._early, []
+        self._begun = True
+        if self._sink is not None and not self._lost:
+            for data in early:
+                self._sink.write(data)
+            if not self._sink.waiting:
+                channel.resume_reading()
+            if self._ended:
+                self._sink.end()
+
+    def _variables(self, channel: SSHServerChannel[bytes]) -> dict[str, str]:
         sent = {str(name): str(value) for name, value in channel.get_environment().items()}
-        return session_environment(sent, self._terminal[0] if self._terminal else "", self._connection, channel.get_agent_path() or "")
+        found = session_environment(sent, self._terminal[0] if self._terminal else "", self._connection, channel.get_agent_path() or "")
+        return {**found, "SSH_TTY": self._tty} if self._tty else found
 
-    def _finish(self, status: int) -> None:
-        channel = self._channel
+    def _finish(self, channel: SSHServerChannel[bytes], status: int) -> None:
         self._close()
-        if channel is None or self._lost:
-            return
-        with contextlib.suppress(OSError):
-            if status >= 0:
-                channel.exit(status)
-                return
-            # Other signals have no name in the protocol.
-            channel.exit_with_signal(_NAMES.get(-status, f"{-status}@cloudnet.vpc"))
+        if not self._lost:
+            with contextlib.suppress(OSError):
+                if status >= 0:
+                    channel.exit(status)
+                else:
+                    # Other signals have no name in the protocol.
+                    channel.exit_with_signal(_NAMES.get(-status, f"{-status}@cloudnet.vpc"))
 
-    def _refuse(self, why: str) -> None:
-        channel = self._channel
+    def _refuse(self, channel: SSHServerChannel[bytes], why: str) -> None:
         self._close()
-        if channel is not None and not self._lost:
+        if not self._lost:
             with contextlib.suppress(OSError):
                 channel.write_stderr(f"cloudnet: {why}\r\n".encode())
                 channel.exit(255)

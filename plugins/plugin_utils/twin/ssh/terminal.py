@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import struct
 import termios
 from collections.abc import Mapping
@@ -30,6 +32,8 @@ _FLAGS = {
     75: (_OUTPUT, termios.ONLRET),
 }  # fmt: skip
 _NO_CHARACTER = 255
+# asm-generic/ioctls.h; Python's termios has not all of them.
+_TIOCGPTN, _TIOCSPTLCK, _TIOCGPTPEER = 0x80045430, 0x40045431, 0x5441
 
 
 def set_size(descriptor: int, size: tuple[int, int, int, int]) -> None:
@@ -52,9 +56,42 @@ def set_modes(descriptor: int, modes: Mapping[int, int]) -> None:
         termios.tcsetattr(descriptor, termios.TCSANOW, found)
 
 
-def open_terminal(size: tuple[int, int, int, int], modes: Mapping[int, int]) -> tuple[int, int]:
-    """A new terminal: the descriptor of the side that is like a keyboard and screen, and that of the programs' side. Raises OSError."""
-    ours, theirs = os.openpty()
-    set_size(ours, size)
-    set_modes(theirs, modes)
-    return ours, theirs
+def open_terminal(process: int) -> tuple[int, int, str]:
+    """A new terminal among those that a process sees, so that programs beside it find it under its own name.
+
+    Returns the descriptor of the side that is like a keyboard and screen, that of the programs' side, and its path as they see it (empty
+    where they have no terminals of their own). Raises OSError.
+    """
+    try:
+        ours = _multiplexer(process)
+    except OSError:
+        return (*os.openpty(), "")
+    try:
+        fcntl.ioctl(ours, _TIOCSPTLCK, struct.pack("i", 0))
+        (number,) = struct.unpack("i", fcntl.ioctl(ours, _TIOCGPTN, struct.pack("i", 0)))
+        # Not by its name, which the instance's root could lead elsewhere.
+        theirs = fcntl.ioctl(ours, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except BaseException:
+        os.close(ours)
+        raise
+    return ours, theirs, f"/dev/pts/{number}"
+
+
+def _multiplexer(process: int) -> int:
+    """The process's own ``/dev/pts/ptmx``, opened. No link is followed on the way: the instance's root may have put one there."""
+    folder = os.open(f"/proc/{process}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    found = -1
+    try:
+        for name in ("dev", "pts"):
+            inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        found = os.open("ptmx", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        about = os.fstat(found)
+        if not stat.S_ISCHR(about.st_mode) or about.st_rdev != os.makedev(5, 2):
+            raise OSError(errno.ENOTTY, "it makes no terminals")
+        return os.open(f"/proc/self/fd/{found}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    finally:
+        os.close(folder)
+        if found >= 0:
+            os.close(found)
