@@ -16,7 +16,7 @@ from .gateways import CLOSED, SILENT
 from .routers import ALL, ALL_6, GATEWAY_MTU, MARKED, behind, onward
 from .sites import Transit
 
-_MARK = Chain("mark", ("meta mark set iifname map @marks",), "type filter hook prerouting priority -300; policy accept;")
+_ARRIVALS = Chain("arrivals", ("meta mark set iifname map @marks",), "type filter hook prerouting priority -300; policy accept;")
 
 
 def transit_namespace(item: Transit) -> Namespace:
@@ -52,7 +52,7 @@ def transit_namespace(item: Transit) -> Namespace:
         neighbours=frozenset(
             entry for zones in devices.values() for device in zones.values() for entry in behind(device, names.ROUTER_MAC)
         ),
-        ruleset=Ruleset({"marks": marks}, {chain.name: chain for chain in (_MARK, SILENT, CLOSED)}),
+        ruleset=Ruleset({"marks": marks}, {chain.name: chain for chain in (_ARRIVALS, SILENT, CLOSED)}),
     )
 
 
