@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ....module_utils._model.network import Vpc
 from ..places import METADATA
@@ -26,24 +26,31 @@ _RESOLVER, _METADATA, _ANSWERS = "resolver", "metadata", "answers"
 
 @dataclass(frozen=True)
 class Place:
-    """A socket to be: ``service`` is resolver, metadata or answers; ``made`` tells a namespace from an earlier one of its name."""
+    """A socket to be: ``service`` is resolver, metadata or answers."""
 
-    namespace: str
-    made: int
     service: str
     kind: int
     address: str
     port: int
 
 
-def router_places(vpc: Vpc, made: int) -> list[Place]:
+def router_places(vpc: Vpc) -> list[Place]:
     """What a VPC's router has: the resolver's addresses, UDP and TCP, and the metadata service's."""
     found = [
-        Place(vpc.id, made, _RESOLVER, kind, address, resolver.PORT)
+        Place(_RESOLVER, kind, address, resolver.PORT)
         for address in resolver.addresses(vpc)
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
     ]
-    return [*found, Place(vpc.id, made, _METADATA, socket.SOCK_STREAM, METADATA[0], metadata.PORT)]
+    return [*found, Place(_METADATA, socket.SOCK_STREAM, METADATA[0], metadata.PORT)]
+
+
+@dataclass
+class _Opened:
+    """A namespace's services. ``made`` tells it from an earlier one of its name; ``blocks`` are the VPC's, by which addresses go."""
+
+    made: int
+    blocks: object
+    servers: dict[Place, Datagrams | Listener] = field(default_factory=dict)
 
 
 class Services:
@@ -52,42 +59,52 @@ class Services:
     def __init__(self, kernel: Kernel, plane: Callable[[], Plane]) -> None:
         resolver.need()
         self._kernel, self._plane = kernel, plane
-        self._open: dict[Place, Datagrams | Listener] = {}
+        self._open: dict[str, _Opened] = {}
         self._tokens = metadata.Tokens()
         self.agents = Agents(kernel, plane)
 
     async def update(self) -> None:
         """Follow an applied change: open and close what is needed. Raises TwinError for what could not be opened; the rest is."""
-        wanted, sockets, faults = await asyncio.to_thread(self._prepare, self._plane())
-        for place in [place for place in self._open if place not in wanted]:
-            self._open.pop(place).close()
-        for place, made in sockets.items():
-            self._open[place] = self._serve(place, made)
+        new, gone = self._differing(self._plane())
+        for namespace in gone:
+            self._shut(namespace)
+        faults: list[str] = []
+        if new:
+            # The kernel's side does it, which may take its time: not in the loop's thread.
+            sockets = await asyncio.to_thread(self._sockets, new, faults)
+            for namespace, opened, made in sockets:
+                opened.servers.update((place, self._serve(namespace, place, one)) for place, one in made.items())
+                self._open[namespace] = opened
         self.agents.nudge()
         if faults:
             raise TwinError("; ".join(faults))
 
-    def _prepare(self, plane: Plane) -> tuple[set[Place], dict[Place, socket.socket], list[str]]:
-        """All places, new sockets for those that have none, and what failed. Asks the kernel's side, so not in the loop's thread."""
-        wanted: set[Place] = set()
+    def _differing(self, plane: Plane) -> tuple[dict[str, tuple[_Opened, list[Place]]], list[str]]:
+        """Namespaces that are new, or another than before, with what they are to have; and those whose services are to end."""
+        new: dict[str, tuple[_Opened, list[Place]]] = {}
+        seen: set[str] = set()
         for vpc in plane.network.vpcs.values():
-            made = self._identity(vpc.id)
-            if made:
-                wanted.update(router_places(vpc, made))
+            blocks = (vpc.cidrs[:1], bool(vpc.ipv6_cidrs))
+            if self._is_new(vpc.id, blocks, seen):
+                new[vpc.id] = (_Opened(self._identity(vpc.id), blocks), router_places(vpc))
         answering = [f"{kind}:{vpc}" for vpc in plane.network.vpcs for kind in ("serve", "services")]
         for namespace in (*answering, "internet"):
-            made = self._identity(namespace)
-            if made:
+            if self._is_new(namespace, None, seen):
                 ports = Answers(namespace, self._plane).ports()
-                wanted.update(Place(namespace, made, _ANSWERS, socket.SOCK_STREAM, address, port) for address, port in ports)
-        sockets: dict[Place, socket.socket] = {}
-        faults = []
-        for place in wanted - self._open.keys():
-            try:
-                sockets[place] = bound(self._kernel, place.namespace, place.kind, place.address, place.port)
-            except (TwinError, OSError) as error:
-                faults.append(f"{place.service} of {place.namespace} at {place.address or 'all'} port {place.port}: {error}")
-        return wanted, sockets, faults
+                new[namespace] = (
+                    _Opened(self._identity(namespace), None),
+                    [Place(_ANSWERS, socket.SOCK_STREAM, address, port) for address, port in ports],
+                )
+        return new, [namespace for namespace in self._open if namespace not in seen or namespace in new]
+
+    def _is_new(self, namespace: str, blocks: object, seen: set[str]) -> bool:
+        """Whether there is such a namespace, and its services are not open as they should be. ``seen`` gets those that there are."""
+        made = self._identity(namespace)
+        if not made:
+            return False
+        seen.add(namespace)
+        opened = self._open.get(namespace)
+        return opened is None or opened.made != made or opened.blocks != blocks
 
     def _identity(self, namespace: str) -> int:
         """What tells a namespace from any other; 0 when there is none of that name."""
@@ -96,13 +113,33 @@ class Services:
         except TwinError:
             return 0
 
-    def _serve(self, place: Place, made: socket.socket) -> Datagrams | Listener:
+    def _sockets(
+        self, new: dict[str, tuple[_Opened, list[Place]]], faults: list[str]
+    ) -> list[tuple[str, _Opened, dict[Place, socket.socket]]]:
+        """The sockets of new namespaces. ``faults`` gets what failed; a namespace with a fault is new again next time."""
+        result = []
+        for namespace, (opened, places) in new.items():
+            made: dict[Place, socket.socket] = {}
+            for place in places:
+                try:
+                    made[place] = bound(self._kernel, namespace, place.kind, place.address, place.port)
+                except (TwinError, OSError) as error:
+                    opened.made = -1
+                    faults.append(f"{place.service} of {namespace} at {place.address or 'all'} port {place.port}: {error}")
+            result.append((namespace, opened, made))
+        return result
+
+    def _serve(self, namespace: str, place: Place, made: socket.socket) -> Datagrams | Listener:
         if place.service == _ANSWERS:
-            return Listener(made, Answers(place.namespace, self._plane).connection)
+            return Listener(made, Answers(namespace, self._plane).connection)
         if place.service == _METADATA:
-            return Listener(made, metadata.Metadata(place.namespace, self._plane, self._tokens).connection)
-        found = resolver.Resolver(place.namespace, self._plane)
+            return Listener(made, metadata.Metadata(namespace, self._plane, self._tokens).connection)
+        found = resolver.Resolver(namespace, self._plane)
         return Datagrams(made, found.datagram) if place.kind == socket.SOCK_DGRAM else Listener(made, found.connection)
+
+    def _shut(self, namespace: str) -> None:
+        for server in self._open.pop(namespace).servers.values():
+            server.close()
 
     def nudge(self) -> None:
         """Have the agents look at once."""
@@ -111,6 +148,5 @@ class Services:
     async def close(self) -> None:
         """Close everything."""
         await self.agents.close()
-        for server in self._open.values():
-            server.close()
-        self._open.clear()
+        for namespace in list(self._open):
+            self._shut(namespace)
