@@ -43,7 +43,7 @@ class _Parts(Generic[T]):
         found = {}
         for name, thing in things:
             former = self.known.get(name)
-            found[name] = former if former is not None and former[0] == thing else (thing, self.make(thing))
+            found[name] = former if former is not None and (former[0] is thing or former[0] == thing) else (thing, self.make(thing))
         self.known = found
         return [part for _thing, part in found.values()]
 
