@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
-from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology, VpcSpec
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import InstanceSpec, Topology, VpcSpec
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError, TopologyError
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"topology": {"type": "raw", "required": True}, "region": {"type": "str"}}
@@ -27,6 +27,20 @@ def told(topology: Topology) -> dict[str, Any]:
         },
         "owners": sorted({vpc.remote.owner for vpc in topology.vpcs.values() if vpc.remote}),
         "peerings": [peering.name for peering in topology.peerings],
+        "tags": dict(topology.tags),
+        "instances": [_instance(vpc, item) for vpc in topology.vpcs.values() for item in vpc.instances.values()],
+    }
+
+
+def _instance(vpc: VpcSpec, spec: InstanceSpec) -> dict[str, Any]:
+    """A declared instance, for the role that launches it."""
+    told = ("subnet", "type", "private_ip", "key", "public_ip", "user_data")
+    return {
+        "label": f"{vpc.name}.{spec.name}",
+        "vpc": vpc.name,
+        "name": spec.name,
+        "security_groups": list(spec.security_groups),
+        **{key: getattr(spec, key) for key in told},
     }
 
 

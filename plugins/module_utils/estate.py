@@ -247,8 +247,9 @@ class Estate:
         full, notes = self.evident(snapshot, network, plan.ids)
         after = simulate(full, plan) if plan.actions else full
         told = changes(self.topology, full, after, plan.ids, ids_after(full, plan), expects=expects)
-        # What is left for a later stage is not there yet: that it fails is then no news, but it is still shown.
-        return told, [*notes, *(expect_failure(row) for row in told["expect"] if not row["ok"])]
+        # What is left for a later stage is not there yet: that it fails is then no news; it is shown, and nobody is warned.
+        whole = options.through == "all"
+        return told, [*notes, *(expect_failure(row) for row in told["expect"] if whole and not row["ok"])]
 
     def evident(self, snapshot: Snapshot, network: Network, ids: Mapping[str, str]) -> tuple[Network, list[str]]:
         """The network with all that decides who of the topology reaches whom, and what of that could not be read."""

@@ -78,6 +78,19 @@ peerings:
   type: list
   elements: str
   sample: ["dev:ops"]
+tags:
+  description: The tags for all that the topology makes.
+  returned: success
+  type: dict
+  sample: {project: two-vpcs}
+instances:
+  description: The declared instances, each with the names of its VPC, subnet and security groups; see P(cloudnet.vpc.launches#filter).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {key: "", label: dev.server, name: server, private_ip: "", public_ip: false, security_groups: [servers], subnet: app, type: "",
+       user_data: "", vpc: dev}
 """
 
 from ansible.module_utils.basic import AnsibleModule
