@@ -29,14 +29,18 @@ def acl_parts(view: View, out_hook: str, in_hook: str) -> tuple[list[Chain], lis
     subnets = sorted((subnet for subnet in view.subnets if subnet.id in inhabited and subnet.id in view.numbers), key=lambda item: item.id)
     transit = quoted_or_none({port.device for port in view.ports if port.kind == TRANSIT})
     shared = quoted_or_none({port.device for port in view.ports if port.device in (PARK, SERVE)})
-    chains = [_leaving(out_hook), _entering(in_hook, shared, any(subnet.ipv6_cidr for subnet in subnets))]
+    chains = [Chain("acl_out", ("meta mark vmap @leaving",), out_hook)]
+    if shared:
+        crowded = {port.subnet for port in view.ports if port.device in (PARK, SERVE)}
+        chains.append(Chain("enter_shared", tuple(line for subnet in subnets if subnet.id in crowded for line in _by_address(subnet))))
+    chains.append(Chain("acl_in", (*((f"oifname {shared} goto enter_shared",) if shared else ()), "oifgroup vmap @entering"), in_hook))
     for subnet in subnets:
         number, acl = view.numbers[subnet.id], view.acls.get(subnet.id)
         chains += [_leave(subnet, number, acl, transit, shared), _enter(subnet, number, acl, transit)]
     used = {acl.id: acl for subnet in subnets for acl in (view.acls.get(subnet.id),) if acl is not None}
     for acl in used.values():
         chains += [_acl(acl, "out"), _acl(acl, "in")]
-    return chains, _sets(view, subnets, bool(shared))
+    return chains, _sets(view, subnets)
 
 
 def quoted_or_none(devices: Iterable[str]) -> str:
@@ -45,23 +49,19 @@ def quoted_or_none(devices: Iterable[str]) -> str:
     return quoted(found) if found else ""
 
 
-def _leaving(hook: str) -> Chain:
-    return Chain("acl_out", ("meta mark vmap @leaving",), hook)
+def _blocks(subnet: Subnet) -> list[str]:
+    return [cidr for cidr in (subnet.cidr, subnet.ipv6_cidr) if cidr]
 
 
-def _entering(hook: str, shared: str, ipv6: bool) -> Chain:
-    lines = ["oifgroup vmap @entering"]
-    if shared:
-        lines.append(f"oifname {shared} ip daddr vmap @entering_4")
-        if ipv6:
-            lines.append(f"oifname {shared} ip6 daddr vmap @entering_6")
-    return Chain("acl_in", tuple(lines), hook)
+def _by_address(subnet: Subnet) -> list[str]:
+    """Behind a shared device a subnet is told by its block. Rules, few as they are: nft loads no map from blocks to chains made with it."""
+    return [f"{header('daddr', family_of(cidr))} {cidr} goto enter_{identifier(subnet.id)}" for cidr in _blocks(subnet)]
 
 
 def _leave(subnet: Subnet, number: int, acl: NetworkAcl | None, transit: str, shared: str) -> Chain:
     lines = [rule(f"oifname != {transit}" if transit else "", f"oifgroup {number} accept")]
     if shared:
-        lines += [f"oifname {shared} {header('daddr', family_of(cidr))} {cidr} accept" for cidr in (subnet.cidr, subnet.ipv6_cidr) if cidr]
+        lines += [f"oifname {shared} {header('daddr', family_of(cidr))} {cidr} accept" for cidr in _blocks(subnet)]
     return Chain(f"leave_{identifier(subnet.id)}", (*lines, _onward(acl, "out")))
 
 
@@ -92,15 +92,8 @@ def _entry(entry: AclEntry, way: str) -> str:
     return rule(address(_SIDES[way], entry.cidr), traffic, "accept" if entry.allow else f"goto refused_{way}")
 
 
-def _sets(view: View, subnets: list[Subnet], shared: bool) -> list[NftSet]:
+def _sets(view: View, subnets: list[Subnet]) -> list[NftSet]:
     numbers = view.numbers
     leaving = frozenset(f"{numbers[subnet.id]} : goto leave_{identifier(subnet.id)}" for subnet in subnets)
     entering = frozenset(f"{numbers[subnet.id]} : goto enter_{identifier(subnet.id)}" for subnet in subnets)
-    found = [NftSet("leaving", "mark : verdict", leaving), NftSet("entering", "devgroup : verdict", entering)]
-    if shared:
-        blocks = frozenset(f"{subnet.cidr} : goto enter_{identifier(subnet.id)}" for subnet in subnets if subnet.cidr)
-        found.append(NftSet("entering_4", "ipv4_addr : verdict", blocks, ("interval",)))
-        blocks = frozenset(f"{subnet.ipv6_cidr} : goto enter_{identifier(subnet.id)}" for subnet in subnets if subnet.ipv6_cidr)
-        if blocks:
-            found.append(NftSet("entering_6", "ipv6_addr : verdict", blocks, ("interval",)))
-    return found
+    return [NftSet("leaving", "mark : verdict", leaving), NftSet("entering", "devgroup : verdict", entering)]
