@@ -8,7 +8,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
 
-TARGETS := peer test lab lab-down env bench setup system clean help
+TARGETS := peer test lab lab-down ssh shell env bench setup system clean help
 .PHONY: $(TARGETS)
 $(TARGETS):
 	@tests/tools/run $@ $(ARGS)
+
+# Only what stands on make's own command line, and as it stands there: a shell may have a HOST of its own.
+given = $(if $(filter command,$(origin $(1))),$(value $(1)))
+ssh: export CLOUDNET_HOST = $(call given,HOST)
+ssh: export CLOUDNET_CMD = $(call given,CMD)
