@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import socket
 import sys
 import time
 from collections import Counter
@@ -96,7 +97,7 @@ def compare(
         if verdict.verdict != "unknown":
             asked.append((case, verdict))
     hosts = [name for name in (*live, "internet") if name in state.namespaces]
-    ears = Ears(kernel, hosts)
+    ears = Ears(kernel, hosts, at={"internet": {socket.AF_INET: SERVER, socket.AF_INET6: SERVER_6}})
     try:
         observed = ask(kernel, ears, [case[0] for case, _verdict in asked])
         wrong = [place for place, got in enumerate(observed) if got != asked[place][1].reachable]

@@ -14,7 +14,7 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +63,8 @@ class Ears:
     names: Iterable[str]
     families: Sequence[int] = (socket.AF_INET, socket.AF_INET6)
     ports: Sequence[int] = PORTS
+    at: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Addresses to listen at, by namespace and family, for those that have several: an answer must come from the one that was asked."""
     open: list[tuple[str, str, socket.socket]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,7 +77,7 @@ class Ears:
                         if family == socket.AF_INET6:
                             ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                         ear.setblocking(False)
-                        ear.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+                        ear.bind((self.at.get(name, {}).get(family, "::" if family == socket.AF_INET6 else "0.0.0.0"), port))
                         if word == "tcp":
                             ear.listen(128)
                         self.open.append((name, word, ear))

@@ -120,6 +120,10 @@ class Builder:
             name, subnet, *addresses, instance=id, check=check, groups=groups, public_ips={addresses[0]: public} if public else {}
         )
 
+    def state(self, instance: str, state: str) -> None:
+        """Have an instance in another state."""
+        self.put("instances", replace(self.fields["instances"][instance], state=state))
+
     def eni(self, id: str, subnet: str, *addresses: str, check: bool = True, groups: tuple[str, ...] = (), **more: Any) -> Interface:
         place = self.fields["subnets"][subnet]
         made: Interface = self.put(

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...module_utils._model.network import Instance, Network
+from .capture import Capture
 from .compile.network import Memo, compile_network
 from .facts import Facts, HostFacts
-from .flows import Flows
 from .kernel.sync import NetworkKernel
 from .machines.machines import ProcessMachines
 from .machines.spec import machine_of
@@ -49,7 +49,7 @@ class Control:
         self.slots = asyncio.Semaphore(_BOOTS_AT_ONCE)
         self.ssh = SshServer(kernel, machines, self, lambda: self.plane)
         self.services = Services(kernel, lambda: self.plane)
-        self.flows = Flows(kernel, lambda: self.plane, self)
+        self.capture = Capture(kernel, lambda: self.plane, self)
         self.entry = Entry(listener, self.ssh, kernel, self, lambda: self.plane) if listener is not None else None
 
     async def start(self) -> None:
@@ -60,6 +60,7 @@ class Control:
     async def close(self) -> None:
         if self.entry is not None:
             await self.entry.close()
+        self.capture.close()
         await self.services.close()
         await self.ssh.close()
         await self.machines.close()
@@ -109,7 +110,7 @@ class Control:
             if host not in before.hosts or _boots(facts, host) != _boots(before.facts, host):
                 self._boot(running[host])
         await self.services.update()
-        await self.flows.update()
+        self.capture.update(self.state.namespaces)
 
     async def _leave(self, host: str, network: Network) -> None:
         task = self.booting.pop(host, None)
@@ -132,7 +133,7 @@ class Control:
             async with self.slots:
                 await self.machines.boot(machine_of(instance, self.plane))
                 await self.ssh.serve(instance.id)
-            self.services.nudge()
+            self.services.agents.nudge()
 
         task = asyncio.create_task(boot())
         task.add_done_callback(_logged)
@@ -166,7 +167,7 @@ class Control:
 
     async def do_nodes(self) -> dict[str, Any]:
         """Systems Manager's nodes."""
-        return {key: dict(value) for key, value in self.services.agents.online().items()}
+        return {key: dict(value) for key, value in self.services.agents.nodes().items()}
 
     async def do_host_keys(self, hosts: Sequence[str]) -> dict[str, list[str]]:
         return {host: self.ssh.host_keys(host) for host in hosts}
@@ -175,7 +176,7 @@ class Control:
         self.ssh.authorize(key)
 
     async def do_flow_records(self) -> list[dict[str, Any]]:
-        return self.flows.take()
+        return self.capture.take()
 
     async def do_text(self) -> str:
         return render(self.state)

@@ -98,8 +98,9 @@ def load(ruleset: Ruleset, table: str = TABLES[0], asleep: bool = False) -> list
     """Commands for a new table with all of a ruleset; with ``asleep`` it sees no packets yet."""
     sets, chains = ruleset.sets.values(), ruleset.chains.values()
     commands = [f"add table inet {table}" + (" { flags dormant; }" if asleep else "")]
-    commands += [_new_set(each, table) for each in sets]
+    # Chains first: libnftables puts the elements of a new interval map where the map is made, and they name chains.
     commands += [_new_chain(chain, table) for chain in chains]
+    commands += [_new_set(each, table) for each in sets]
     for each in sets:
         commands += _add(each.name, elements(each), table)
     for chain in chains:
@@ -126,7 +127,7 @@ def difference(old: Ruleset, new: Ruleset, table: str = TABLES[0]) -> Difference
     added_chains = [chain for name, chain in new.chains.items() if name not in old.chains]
     # A chain with a hook sees packets at once: it comes with the switch, with all its rules.
     hooked, called = [chain for chain in added_chains if chain.hook], [chain for chain in added_chains if not chain.hook]
-    prepare = [_new_set(each, table) for each in added_sets] + [_new_chain(chain, table) for chain in called]
+    prepare = [_new_chain(chain, table) for chain in called] + [_new_set(each, table) for each in added_sets]
     for each in added_sets:
         prepare += _add(each.name, elements(each), table)
     for chain in called:
@@ -230,6 +231,9 @@ class Nft:
     for the clean-up of what was deleted by it.
     """
 
+    sent = 0
+    """How many transactions all of them ran: what a measurement or a test asks."""
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._context: int | None = None
@@ -253,6 +257,7 @@ class Nft:
     def run(self, commands: Sequence[str]) -> str:
         """Run commands as one transaction; what they print. Raises NftError, and then nothing was changed."""
         text = script(commands)
+        Nft.sent += 1
         if self._context is None:
             return self._by_program(text)
         library = _library()
