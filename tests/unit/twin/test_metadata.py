@@ -222,3 +222,32 @@ def test_what_is_no_request_is_refused_or_dropped() -> None:
     assert talk("10.0.1.10", b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert talk("10.0.1.10", b"GET http://x/ HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert talk("10.0.1.10", b"x" * 40000) == b""
+
+
+def test_the_sdk_finds_its_credentials_and_region() -> None:
+    """AWS's own client, with its tokens and retries, against a service that requires tokens."""
+    utils = pytest.importorskip("botocore.utils")
+
+    async def run() -> tuple[dict[str, str], str]:
+        made = socket.socket()
+        made.setblocking(False)
+        made.bind(("127.0.0.1", 0))
+        made.listen(4)
+        service = Metadata("vpc-hub", lambda: changed(tokens_required=True), Tokens())
+        server = Listener(made, lambda one, _caller, own: service.connection(one, "10.0.1.10", own))
+        options = {"base_url": f"http://127.0.0.1:{made.getsockname()[1]}/", "num_attempts": 1}
+        try:
+            found = await asyncio.to_thread(utils.InstanceMetadataFetcher(**options).retrieve_iam_role_credentials)
+            region = await asyncio.to_thread(utils.InstanceMetadataRegionFetcher(**options).retrieve_region)
+            return found, region
+        finally:
+            server.close()
+
+    found, region = asyncio.run(run())
+    assert (found["role_name"], found["access_key"], found["secret_key"], found["token"]) == (
+        "app",
+        "ASIAEXAMPLE",
+        "very-secret",
+        "a-token",
+    )
+    assert region == "us-east-1"

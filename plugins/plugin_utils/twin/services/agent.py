@@ -26,8 +26,10 @@ from .resolver import addresses
 LOG = logging.getLogger("cloudnet.twin")
 
 ONLINE, LOST = "Online", "ConnectionLost"
-INTERVAL, A_SECOND, AT_ONCE = 2.0, 25, 32
+INTERVAL, A_SECOND, AT_ONCE = 2.0, 10, 32
 """Seconds between an agent's checks while they are few, checks a second when they are many, and how many run at a time."""
+EACH, LONGEST = 0.005, 0.5
+"""Seconds, for each agent and at most, by which looks after changes are put together: many agents are not all asked after each."""
 
 
 @dataclass
@@ -41,11 +43,17 @@ class _Agent:
     again: bool = False
 
 
+def has_agent(plane: Plane, host: str) -> bool:
+    """Whether a host has an agent: it is in use, and has a role that admits one."""
+    facts = plane.facts.hosts.get(host)
+    return host in plane.hosts and facts is not None and facts.ssm and facts.role is not None and host in plane.network.instances
+
+
 def errand(plane: Plane, host: str) -> Errand | None:
-    """What a host's agent must do; None for a host that has no agent: not in use, or without a role that admits one."""
-    facts, instance = plane.facts.hosts.get(host), plane.network.instances.get(host)
-    if host not in plane.hosts or facts is None or not facts.ssm or facts.role is None or instance is None:
+    """What a host's agent must do; None for a host that has none."""
+    if not has_agent(plane, host):
         return None
+    instance = plane.network.instances[host]
     vpc = plane.network.vpcs.get(instance.vpc)
     return Errand(host, addresses(vpc)[0], instance.region) if vpc is not None else None
 
@@ -67,6 +75,7 @@ class Agents:
         self._agents: dict[str, _Agent] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._pace: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._system = _system()
         self._closed = False
 
@@ -74,7 +83,8 @@ class Agents:
 
     def online(self) -> Mapping[str, Mapping[str, Any]]:
         """The nodes whose agent is connected: instance id to what it tells, in DescribeInstanceInformation's words."""
-        return {host: told for host, told in self.nodes().items() if told["PingStatus"] == ONLINE}
+        told = ("ComputerName", "PingStatus", *self._system)
+        return {host: {key: node[key] for key in told} for host, node in self.nodes().items() if node["PingStatus"] == ONLINE}
 
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
         """Every node whose agent ever registered and whose instance still exists, with its PingStatus and the time of its last ping."""
@@ -89,7 +99,7 @@ class Agents:
     def why(self, host: str) -> str:
         """The one line that says why a host is not online; empty when it is."""
         plane, agent = self._plane(), self._agents.get(host)
-        if agent is not None and host in plane.hosts:
+        if agent is not None and has_agent(plane, host):
             return agent.reason
         facts, instance = plane.facts.hosts.get(host), plane.network.instances.get(host)
         if instance is None or instance.state != "running":
@@ -111,13 +121,22 @@ class Agents:
         for host in [host for host in self._agents if host not in known or known[host].state in ("shutting-down", "terminated")]:
             self._forget(host)
         for host in self._agents:
-            if errand(plane, host) is None:
+            if not has_agent(plane, host):
                 self._lost(host)
         for host in plane.hosts:
-            if errand(plane, host) is not None:
-                self._look(host, self._agents.setdefault(host, _Agent()))
+            if host not in self._agents and has_agent(plane, host):
+                self._agents[host] = _Agent()
+        if self._agents and self._soon is None:
+            delay = min(LONGEST, EACH * (len(self._agents) - 1))
+            self._soon = asyncio.get_running_loop().call_later(delay, self._look)
         if self._agents and self._pace is None:
             self._pace = asyncio.get_running_loop().create_task(self._repeat())
+
+    def _look(self) -> None:
+        self._soon = None
+        for host, agent in self._agents.items():
+            if has_agent(self._plane(), host):
+                self._look_at(host, agent)
 
     def _forget(self, host: str) -> None:
         agent = self._agents.pop(host)
@@ -132,7 +151,7 @@ class Agents:
         if agent.status:
             agent.status, agent.reason = LOST, "its agent stopped"
 
-    def _look(self, host: str, agent: _Agent) -> None:
+    def _look_at(self, host: str, agent: _Agent) -> None:
         if agent.task is not None and not agent.task.done():
             if agent.status == ONLINE:
                 agent.again = True  # let it end, or changes that never pause would keep it from being found lost
@@ -162,12 +181,14 @@ class Agents:
         while True:
             await asyncio.sleep(max(INTERVAL, len(self._agents) / A_SECOND))
             for host, agent in list(self._agents.items()):
-                if (agent.task is None or agent.task.done()) and errand(self._plane(), host) is not None:
+                if (agent.task is None or agent.task.done()) and has_agent(self._plane(), host):
                     agent.task = asyncio.get_running_loop().create_task(self._call(host, agent))
 
     async def close(self) -> None:
         """Stop looking."""
         self._closed = True
+        if self._soon is not None:
+            self._soon.cancel()
         tasks = [self._pace, *(agent.task for agent in self._agents.values())]
         for task in tasks:
             if task is not None:
