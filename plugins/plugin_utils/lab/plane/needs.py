@@ -57,7 +57,7 @@ class Need:
     values: tuple[str, ...] = ()
 
 
-_ID = re.compile(r"\b([a-z]{1,5}(?:-[a-z]+)*)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
+_ID = re.compile(r"\b([a-z]{1,12}(?:-[a-z]+)*)-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 #: Prefix of an id to the files that tell of the object and how they are asked for it; by "" all of the file is read.
 _PREFIXES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "vpc": (("Vpcs", "id"), ("VpcAttributes", "id")),

@@ -95,7 +95,8 @@ class Reader:
             return
         files = {file for name in names for file in SOURCES[name]}
         snapshot = Snapshot({place: tuple(items.values()) for place, items in self._held.items() if place[2] in files})
-        self.network = replace(self.network, **{name: self._part(snapshot, name) for name in names})
+        fresh: dict[str, Any] = {name: self._part(snapshot, name) for name in names}
+        self.network = replace(self.network, **fresh)
 
     def _part(self, snapshot: Snapshot, name: str) -> Mapping[str, Any]:
         """A field, with the objects of before where they are equal: some of what an item tells is no part of the Network."""
