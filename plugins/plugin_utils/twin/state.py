@@ -6,7 +6,8 @@
 
 A namespace is named after the AWS thing that it stands for: ``vpc-…`` (the implicit router), ``igw-…``, ``eigw-…``, ``nat-…``, ``tgw-…``,
 ``i-…`` (an instance in use) or ``eni-…`` (an interface in use that has no instance), ``park:vpc-…`` (answers for the VPC's instances that
-nobody uses), ``serve:vpc-…`` (answers for its interface endpoints), ``internet`` and ``services`` (AWS's own, behind gateway endpoints).
+nobody uses), ``serve:vpc-…`` (answers for its interface endpoints), ``services:vpc-…`` (AWS's services behind its gateway endpoints) and
+``internet``.
 """
 
 from __future__ import annotations

@@ -43,9 +43,21 @@ class _Parts(Generic[T]):
         found = {}
         for name, thing in things:
             former = self.known.get(name)
-            found[name] = former if former is not None and (former[0] is thing or former[0] == thing) else (thing, self.make(thing))
+            if former is None:
+                found[name] = (thing, self.make(thing))
+            elif former[0] is thing or former[0] == thing:
+                found[name] = former
+            else:
+                found[name] = (thing, _kept(former[1], self.make(thing)))
         self.known = found
         return [part for _thing, part in found.values()]
+
+
+def _kept(former: _Part, made: _Part) -> _Part:
+    """A part made anew, with the former one's objects for all that is as it was: whoever compares them then is done at once."""
+    before = {item.name: item for item in former.namespaces}
+    same = (before[item.name] if before.get(item.name) == item else item for item in made.namespaces)
+    return _Part(tuple(same), former.wires if former.wires == made.wires else made.wires)
 
 
 class Memo:
