@@ -204,6 +204,32 @@ def test_rules_that_match_nothing_are_left_out() -> None:
     assert chain(replace(PLAIN, rules=rules), "sg-web_in").rules == ()
 
 
+def test_what_is_not_tracked_is_asked_of_few_rules() -> None:
+    rules = [
+        egress("sg-web", "tcp", 0, 65535, cidr="0.0.0.0/0"),
+        egress("sg-web", cidr="::/0"),
+        *(ingress("sg-web", "tcp", port, cidr="0.0.0.0/0") for port in (22, 80, 81, 443)),
+        ingress("sg-web", "tcp", 70, 90, cidr="0.0.0.0/0"),
+        ingress("sg-web", "tcp", 1000, cidr="10.0.0.0/8"),
+        ingress("sg-web", "udp", 53, cidr="0.0.0.0/0"),
+        ingress("sg-web", "udp", cidr="::/0"),
+        ingress("sg-web", "icmp", -1, cidr="0.0.0.0/0"),
+    ]
+    chains = router_ruleset(replace(PLAIN, rules=by_group(rules))).chains
+    assert chains["sg-web_in_open"].rules == (
+        "meta nfproto ipv4 tcp dport { 22, 70-90, 443 } accept",
+        "meta nfproto ipv4 udp dport 53 accept",
+        "meta nfproto ipv6 meta l4proto udp accept",
+    )
+    (gate,) = (chain for name, chain in chains.items() if name.startswith("gate_in"))
+    assert gate.rules == (
+        "meta nfproto ipv4 meta l4proto tcp jump sg-web_in_open",  # no UDP goes back out over IPv4 whatever its port
+        "meta nfproto ipv6 meta l4proto { tcp, udp } jump sg-web_in_open",
+        "ct state new ct mark set ct mark | 2",
+        "jump sg-web_in",
+    )
+
+
 def test_no_resolver_where_the_vpc_has_none() -> None:
     closed = replace(PLAIN, vpc=vpc(dns_support=False))
     assert any("dport 53" in line for line in chain(PLAIN, "input").rules)

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2s
 
 from ....module_utils._model.network import Rule
@@ -30,7 +30,10 @@ from .matching import (
     family_of,
     header,
     identifier,
+    merged_ranges,
     one_of,
+    port_match,
+    port_range,
     protocol_name,
     rule,
     traffic,
@@ -166,9 +169,23 @@ def _group(view: View, group: str, rules: tuple[Rule, ...], way: str, unbound: b
     lines = {line for item in chosen for line in _lines(view, item, way)}
     found = [Chain(f"{identifier(group)}_{way}", tuple(sorted(lines)))]
     if unbound:
-        everywhere = {line for item in chosen if _open(item, way) for line in _lines(view, item, way)}
-        found.append(Chain(_open_chain(group, way), tuple(sorted(everywhere))))
+        found.append(Chain(_open_chain(group, way), tuple(_everywhere([item for item in chosen if _open(item, way)]))))
     return found
+
+
+def _everywhere(rules: list[Rule]) -> Iterator[str]:
+    """Rules for everywhere, their ports taken together: unlike a group's chain, this one is for every packet and not only the first."""
+    for cidr, family in ANYWHERE.items():
+        ranges: dict[str, list[tuple[int, int]]] = {name: [] for name in TCP_UDP}
+        for item in rules:
+            name = protocol_name(item.protocol)
+            for protocol in TCP_UDP if name == "-1" else (name,):
+                if item.cidr == cidr:
+                    ranges[protocol].append(port_range(item.protocol, item.from_port, item.to_port))
+        for protocol, found in ranges.items():
+            merged = merged_ranges(found)
+            if merged:
+                yield rule(f"meta nfproto ipv{family}", port_match(protocol, merged), "accept")
 
 
 def _lines(view: View, item: Rule, way: str) -> list[str]:

@@ -75,12 +75,37 @@ def ports(protocol: str, from_port: int | None, to_port: int | None) -> str | No
     name = protocol_name(protocol)
     if name == "-1":
         return ""
-    if name not in TCP_UDP or every_port(from_port, to_port):
-        return f"meta l4proto {name if name in TCP_UDP else _number(name)}"
-    low, high = from_port or 0, _LAST_PORT if to_port is None else to_port
-    if low > high:
-        return None
-    return f"{name} dport {low}" if low == high else f"{name} dport {low}-{high}"
+    if name not in TCP_UDP:
+        return f"meta l4proto {_number(name)}"
+    ranges = merged_ranges([port_range(protocol, from_port, to_port)])
+    return port_match(name, ranges) if ranges else None
+
+
+def port_range(protocol: str, from_port: int | None, to_port: int | None) -> tuple[int, int]:
+    """The first and last port that a rule of TCP, UDP or all protocols lets through."""
+    if protocol_name(protocol) == "-1" or every_port(from_port, to_port):
+        return 0, _LAST_PORT
+    return from_port or 0, _LAST_PORT if to_port is None else to_port
+
+
+def merged_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges of ports in order, without overlaps; what ends before it begins is left out."""
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if low > high:
+            continue
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def port_match(protocol: str, ranges: list[tuple[int, int]]) -> str:
+    """Match a protocol, tcp or udp, and destination ports in any of the ranges."""
+    if ranges == [(0, _LAST_PORT)]:
+        return f"meta l4proto {protocol}"
+    return f"{protocol} dport {one_of(str(low) if low == high else f'{low}-{high}' for low, high in ranges)}"
 
 
 def every_port(from_port: int | None, to_port: int | None) -> bool:
