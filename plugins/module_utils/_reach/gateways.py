@@ -59,8 +59,13 @@ def egress_only(walk: Walk, subnet: Subnet, target: str) -> bool:
     """
     name = explain.name(walk.index.network.egress_only_gateways.get(target), target)
     walk.hop(Step.EGRESS_ONLY_GATEWAY, target, name, "out to the internet")
-    if walk.back:
+    if walk.back and walk.asked.protocol in ("tcp", *ICMP):
         _unasked(walk, target, name, "an egress-only internet gateway")
+        return False
+    if walk.back:
+        # An answer by UDP looks like a question to whoever did not see the question.
+        why = f"the answer to {walk.dst} goes to an egress-only internet gateway, which never saw the question"
+        walk.end("ONE_SIDED", target, name, why)
         return False
     public_access(walk, subnet, False, egress_only=True)
     if rfc := private(walk.dst):

@@ -106,7 +106,17 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
             back.hop(Step.END, "", "", "where the question ended is not known, nor then where the answer comes from")
         else:
             travel(back)
+            _one_sided(forward, back)
     return Journey(forward, back, forward.link, sent_to, forward.src)
+
+
+def _one_sided(forward: Walk, back: Walk) -> None:
+    """Note an egress-only gateway that saw the question and does not see the answer: it may hold what follows for nothing of its own."""
+    gate = forward.exit
+    name = forward.index.network.egress_only_gateways.get(gate)
+    if name is not None and not any(hop.component == gate for hop in back.hops) and not back.ended:
+        why = f"the question went out by {gate}, and the answer comes back another way"
+        back.doubt("ONE_SIDED", gate, explain.name(name), why, astray=False)
 
 
 def _answering(destination: End, forward: Walk, family: int) -> str:

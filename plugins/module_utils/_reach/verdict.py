@@ -96,6 +96,7 @@ UNKNOWN_CODES: Mapping[str, str] = {
     "PARTIAL": "only a part of what is asked for gets through",
     "NO_INTERFACE": "no interface has the address, so its security groups are not known",
     "LOOP": "the path comes back to where it was",
+    "ONE_SIDED": "a gateway that tracks connections sees one direction only, and AWS does not say what it does then",
 }
 
 

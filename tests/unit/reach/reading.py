@@ -141,6 +141,11 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
     ),
     "NO_INTERFACE": ("peering_two_vpcs", "i-a -> 10.1.1.99 tcp 443", "No interface has the address, so its groups are not known."),
     "LOOP": ("rarer_codes", "i-a -> 10.9.0.1 tcp 443", "The packet comes back to where it was."),
+    "ONE_SIDED": (
+        "gateways",
+        "internet -> i-app udp 53",
+        "A gateway that tracks connections sees one direction only: AWS does not say what it does with the rest.",
+    ),
 }
 
 
