@@ -8,11 +8,12 @@ away what nothing needs any more.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from ..state import Address, KernelState, Namespace, Neighbour, Route, Rule, Wire
+from ..state import ROUTER, Address, KernelState, Namespace, Neighbour, Route, Rule, Wire
 from . import netlink
 from .netlink import Request
 
@@ -113,6 +114,25 @@ def only_ipv4(namespace: Namespace) -> Namespace:
     )
 
 
+def sound(namespace: Namespace) -> Namespace:
+    """A namespace without what the kernel could never be asked for: addresses that are none and the like."""
+    return replace(
+        namespace,
+        addresses=frozenset(each for each in namespace.addresses if _possible(lambda item: netlink.add_address(item, 1), each)),
+        routes=frozenset(each for each in namespace.routes if _possible(netlink.put_route, each)),
+        rules=frozenset(each for each in namespace.rules if _possible(netlink.add_rule, each)),
+        neighbours=frozenset(each for each in namespace.neighbours if _possible(lambda item: netlink.put_neighbour(item, 1), each)),
+    )
+
+
+def _possible(make: Callable[[_Item], Request], item: _Item) -> bool:
+    try:
+        make(item)
+    except (ValueError, struct.error):
+        return False
+    return True
+
+
 def closing(old: Namespace, new: Namespace) -> list[Request]:
     """Take away the ways that have no successor. What shuts ways stays until the end."""
     if old.routes is new.routes:
@@ -126,9 +146,14 @@ def closing(old: Namespace, new: Namespace) -> list[Request]:
 
 
 def opening(old: Namespace | None, new: Namespace, devices: Devices) -> list[Request]:
-    """Add what is new, and again what the kernel forgot with a device: addresses, then neighbours, routes and rules."""
+    """Add what is new, and again what the kernel forgot with a device: addresses, then neighbours, routes and rules.
+
+    New devices of routers are up already, and must only learn that the other end is too; those of others are set up here.
+    """
     fresh = devices.fresh
-    found = [netlink.link_up(devices.index(name, name), f"device {name}") for name in sorted(fresh)]
+    found = [] if old else [netlink.link_up(netlink.LOOPBACK, "device lo")]
+    start = netlink.settle_link if new.profile == ROUTER else netlink.link_up
+    found += [start(devices.index(name, name), f"device {name}") for name in sorted(fresh)]
     before = old.addresses if old else frozenset()
     moved = {(each.device, each.cidr.partition("/")[0]): each for each in before - new.addresses if _six(each.cidr)}
     for address in _new(before, new.addresses, lambda each: each.device in fresh):

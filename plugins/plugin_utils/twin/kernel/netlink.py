@@ -22,9 +22,9 @@ from .system import high
 LOOPBACK = 1
 """The index of ``lo`` in every network namespace."""
 
-NEWLINK, DELLINK, SETLINK = 16, 17, 19
+NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 NEWADDR, DELADDR = 20, 21
-NEWROUTE, DELROUTE = 24, 25
+NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWNEIGH, DELNEIGH = 28, 29
 NEWRULE, DELRULE = 32, 33
 
@@ -32,6 +32,7 @@ _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _ERROR, _CAPPED, _EXPLAINED = 2, 0x100, 0x200
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _IFF_UP = 1
+_WITHOUT_COUNTERS = 1 << 3
 _NOPREFIXROUTE, _NODAD = 0x200, 0x02
 _ONLINK = 4
 _STATIC = 4
@@ -41,7 +42,7 @@ _SCOPE_LINK, _SCOPE_HOST, _SCOPE_NOWHERE = 253, 254, 255
 _GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
 _PRESENT = frozenset({errno.EEXIST})
 
-_MOST_BYTES, _MOST = 100_000, 400
+_MOST_BYTES, _MOST, _MOST_QUESTIONS = 100_000, 400, 50
 _PATIENCE = 60.0
 """Seconds to wait for an answer: the kernel is about to have dismantled thousands of namespaces, or it never answers."""
 
@@ -142,6 +143,12 @@ def _link(index: int, up: bool = False) -> bytes:
 def link_up(index: int, about: object) -> Request:
     """Set a link up; ``lo`` gets 127.0.0.1 and ::1 by it."""
     return Request(SETLINK, 0, _link(index, up=True), about)
+
+
+def settle_link(index: int, about: object) -> Request:
+    """Ask for a link, and let the answer go. A device whose other end came up after it drops what it should send until the kernel's
+    link watch has run, some time later; since Linux 6.7 asking for the link runs it."""
+    return Request(GETLINK, 0, _link(index) + number(29, _WITHOUT_COUNTERS), about)
 
 
 def new_wire(wire: Wire, left: tuple[int, int], right: tuple[int, int]) -> Request:
@@ -246,6 +253,18 @@ def delete_route(route: Route) -> Request:
     return Request(DELROUTE, 0, _route(route, 0, _SCOPE_NOWHERE), route, _GONE)
 
 
+def ask_route(address: str) -> Request:
+    """Ask how the kernel would route to an address."""
+    family, value = address_bytes(address)
+    head = struct.pack("=BBBBBBBBI", family, len(value) * 8, 0, 0, 0, 0, 0, 0, 0)
+    return Request(GETROUTE, 0, head + attribute(1, value), f"the route to {address}")
+
+
+def is_local(answer: bytes) -> bool:
+    """Whether an answer to ``ask_route`` says that the address is the namespace's own."""
+    return len(answer) > 23 and answer[23] == _KINDS["local"]
+
+
 def _rule(rule: Rule) -> bytes:
     family = socket.AF_INET6 if rule.family == 6 else socket.AF_INET
     table = rule.table if rule.table < 256 else 0
@@ -306,7 +325,9 @@ def pieces(requests: Iterable[Request]) -> Iterable[list[Request]]:
     size = 0
     for request in requests:
         length = len(request.body) + 19
-        if piece and (size + length > _MOST_BYTES or len(piece) >= _MOST):
+        # What the kernel answers at length must find room in the socket.
+        most = _MOST_QUESTIONS if request.kind in (GETLINK, GETROUTE) else _MOST
+        if piece and (size + length > _MOST_BYTES or len(piece) >= most):
             yield piece
             piece, size = [], 0
         piece.append(request)
@@ -347,7 +368,7 @@ class Netlink:
 
     def send(self, requests: Iterable[Request]) -> list[Failure]:
         """Send all, go on after failures, and return those that are not forgiven, in order. Raises OSError where no answer comes."""
-        return [failure for piece in pieces(requests) for failure in self._exchange(piece)]
+        return [failure for piece in pieces(requests) for failure in self._exchange(piece)[0]]
 
     def run(self, requests: Iterable[Request]) -> None:
         """Send all. Raises NetlinkError when one failed; the others were done all the same."""
@@ -355,12 +376,17 @@ class Netlink:
         if failures:
             raise NetlinkError(failures)
 
-    def _exchange(self, piece: list[Request]) -> list[Failure]:
+    def ask(self, requests: Iterable[Request]) -> list[bytes]:
+        """Send questions; the message that answers each, empty where there was none. Raises OSError where no answer comes."""
+        return [answer for piece in pieces(requests) for answer in self._exchange(piece)[1]]
+
+    def _exchange(self, piece: list[Request]) -> tuple[list[Failure], list[bytes]]:
         first, last = self._next, self._next + len(piece) - 1
         self._next = last + 1
         Netlink.sent += len(piece)
         self._socket.sendto(encode(piece, first), (0, 0))
         found: list[Failure] = []
+        answers = [b""] * len(piece)
         while True:
             data = self._socket.recv(1 << 16)
             place = 0
@@ -372,7 +398,9 @@ class Netlink:
                     if code and code not in request.forgiven:
                         found.append(Failure(request, code, _words(data[place : place + size], flags)))
                     if sequence == last:
-                        return found
+                        return found, answers
+                elif first <= sequence <= last:
+                    answers[sequence - first] = data[place : place + size]
                 place += max(16, (size + 3) & ~3)
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ..seams import TwinError
-from ..state import ROUTER, KernelState, Namespace, Wire
+from ..state import ROUTER, Address, KernelState, Namespace, Wire
 from . import content, netlink, sysctls
 from .content import Devices, Key
 from .netlink import Netlink, NetlinkError, Request
@@ -31,13 +32,16 @@ _CONNECTIONS = 256
 """How many rulesets may keep their connection: each costs a low descriptor and the library's memory of the ruleset."""
 _OPEN = 256
 """How many sockets of rtnetlink may be open at once."""
+_PATIENCE = 2.0
+"""Seconds to wait at most for what the kernel does in the background."""
 _FAILURES = (OSError, ValueError, NetlinkError, NftError)
 
 
 @dataclass
 class _Held:
-    """A namespace: its descriptor, its ruleset, the index of each device, and settings as they were before the state's own."""
+    """A namespace: its profile, its descriptor, its ruleset, the index of each device, and settings as they were before the state's own."""
 
+    profile: str
     descriptor: int
     table: Table
     devices: dict[str, int]
@@ -72,7 +76,11 @@ class NetworkKernel:
             new = state if sysctls.has_ipv6() else KernelState(_four(state.namespaces), state.wires)
             old = self.state
             try:
-                self._change(old, new)
+                wires = _wires(old, new)
+            except ValueError as error:
+                raise TwinError(f"the kernel's network was left as it was: {error}") from error
+            try:
+                self._change(old, new, wires)
             except (*_FAILURES, _Failed) as error:
                 raise TwinError(f"the kernel's network was left as it was: {error}{self._go_back(old, new)}") from error
             except BaseException:
@@ -114,17 +122,14 @@ class NetworkKernel:
 
     # The change as a whole.
 
-    def _change(self, old: KernelState, new: KernelState) -> None:
+    def _change(self, old: KernelState, new: KernelState, wires: content.Wires) -> None:
         """From the one to the other. Nothing opens in between: ways go before the rulesets change, and come after."""
         added = [name for name in new.namespaces if name not in old.namespaces]
         gone = [name for name in old.namespaces if name not in new.namespaces]
         changed = _changed(old.namespaces, new.namespaces)
-        wires = content.wires(old, new)
-        for name in (*added, *changed):
-            content.routes(new.namespaces[name])
         with ExitStack() as stack:
             links = _Links(self, stack)
-            self._create([new.namespaces[name] for name in added], links)
+            self._create([new.namespaces[name] for name in added])
             for name in changed:
                 links.run(name, content.closing(old.namespaces[name], new.namespaces[name]))
             self._remove_wires(wires.gone, gone, links)
@@ -144,6 +149,7 @@ class NetworkKernel:
             for name in changed:
                 found = devices.get(name) or Devices(self._held[name].devices)
                 links.run(name, content.ending(old.namespaces[name], new.namespaces[name], found))
+            links.settle()
         self._forget(gone)
 
     def _go_back(self, old: KernelState, new: KernelState) -> str:
@@ -162,7 +168,7 @@ class NetworkKernel:
         self._forget(list(self._held))
         self._wires.clear()
         try:
-            self._change(KernelState(), old)
+            self._change(KernelState(), old, _wires(KernelState(), old))
             return ""
         except (*_FAILURES, _Failed) as error:
             self._forget(list(self._held))
@@ -182,8 +188,10 @@ class NetworkKernel:
             changed = {each: (self._wires[each], wire) for each, wire in wanted.items() if self._wires.get(each, wire) != wire}
             missing = {each: wire for each, wire in wanted.items() if each not in self._wires}
             devices = self._make_wires(content.Wires({}, missing, changed), links)
-            for name in dict.fromkeys((*_changed(new.namespaces, old.namespaces), *devices)):
-                there, tried = old.namespaces[name], new.namespaces.get(name)
+            touched = dict.fromkeys((*_changed(new.namespaces, old.namespaces), *devices))
+            for name in sorted(touched, key=lambda each: old.namespaces[each].profile == ROUTER):
+                there = old.namespaces[name]
+                tried = content.sound(new.namespaces[name]) if name in new.namespaces else None
                 found = devices.get(name) or Devices(self._held[name].devices)
                 try:
                     if tried is not None and tried != there:
@@ -197,6 +205,7 @@ class NetworkKernel:
                         links.run(name, content.ending(tried, there, found))
                 except (*_FAILURES, _Failed):
                     failed.add(name)
+            links.settle()
         return failed
 
     def _renew(self, state: KernelState, names: Collection[str]) -> None:
@@ -209,33 +218,32 @@ class NetworkKernel:
             {name: each for name, each in state.namespaces.items() if name not in names},
             frozenset(wire for wire in state.wires if not {wire.left.namespace, wire.right.namespace} & set(names)),
         )
-        self._change(kept, state)
+        self._change(kept, state, _wires(kept, state))
 
     # Namespaces.
 
-    def _create(self, namespaces: Iterable[Namespace], links: _Links) -> None:
+    def _create(self, namespaces: Iterable[Namespace]) -> None:
         """New namespaces, each with its settings and its ruleset before anything leads into it."""
         back = this_network_namespace()
         try:
             for namespace in namespaces:
                 try:
-                    self._create_one(namespace, links, back)
+                    self._create_one(namespace, back)
                 except _FAILURES as error:
                     raise _Failed(namespace.name, error) from error
         finally:
             setns(back, CLONE_NEWNET)
             os.close(back)
 
-    def _create_one(self, namespace: Namespace, links: _Links, back: int) -> None:
+    def _create_one(self, namespace: Namespace, back: int) -> None:
         profile = sysctls.of_profile(namespace.profile)
         unshare(CLONE_NEWNET)
         try:
             descriptor = this_network_namespace()
-            held = _Held(descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
+            held = _Held(namespace.profile, descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
             with self._holding:
                 self._held[namespace.name] = held
             sysctls.write(profile)
-            links.here(namespace.name).run([netlink.link_up(netlink.LOOPBACK, "device lo")])
             held.table.load(namespace.ruleset)
             held.table.close()
             if namespace.ruleset.chains:
@@ -345,24 +353,29 @@ class NetworkKernel:
             self._wires[each] = wire
         for namespace, requests in by_place.items():
             links.run(namespace, requests)
-        made: list[tuple[Request, Key, int]] = []
+        made: list[tuple[Request, Key]] = []
         for each, wire in wires.come.items():
             left, right = self._held[each[0][0]], self._held[each[1][0]]
             index = self._next_index
             self._next_index += 2
             request = netlink.new_wire(wire, (left.descriptor, index), (right.descriptor, index + 1))
-            made.append((request, each, index))
-        failures = links.outside().send(request for request, _each, _index in made) if made else []
-        refused = {id(failure.request) for failure in failures}
-        for request, each, index in made:
-            if id(request) in refused:
-                continue
-            self._wires[each] = wires.come[each]
+            made.append((request, each))
+            # Taken as made until the kernel says otherwise: where its answer is lost, going back must delete it.
+            self._wires[each] = wire
             for offset, (namespace, name) in enumerate(each):
                 self._held[namespace].devices[name] = index + offset
                 fresh.setdefault(namespace, set()).add(name)
+        failures = links.outside().send(request for request, _each in made) if made else []
+        refused = {id(failure.request) for failure in failures}
+        for request, each in made:
+            if id(request) in refused:
+                self._unlink(each)
         if failures:
             raise NetlinkError(failures)
+        for namespace, names in fresh.items():
+            held = self._held[namespace]
+            if held.profile == ROUTER:
+                links.run(namespace, [netlink.link_up(held.devices[name], f"device {name}") for name in sorted(names)])
         return {
             name: Devices(self._held[name].devices, fresh.get(name, ()), renamed.get(name, ()), resized.get(name, ()))
             for name in {**fresh, **renamed, **resized}
@@ -376,6 +389,7 @@ class _Links:
         self._held = kernel._held
         self._stack = stack
         self._open: dict[str, Netlink] = {}
+        self._ipv6: dict[str, list[str]] = {}
 
     def here(self, name: str) -> Netlink:
         """A socket of the namespace ``name``, in which the calling thread is."""
@@ -394,16 +408,46 @@ class _Links:
         if not requests:
             return
         try:
-            if name not in self._open:
-                with inside(self._held[name].descriptor):
-                    self.here(name)
-            self._open[name].run(requests)
+            self._socket(name).run(requests)
         except (OSError, NetlinkError) as error:
             raise _Failed(name, error) from error
+        for request in requests:
+            match request:
+                case Request(kind=netlink.NEWADDR, about=Address(cidr=cidr)) if ":" in cidr:
+                    self._ipv6.setdefault(name, []).append(cidr.partition("/")[0])
+
+    def settle(self) -> None:
+        """Wait for the new IPv6 addresses: the kernel answers for one some moments after it took it, without saying when."""
+        limit = time.monotonic() + _PATIENCE
+        for name, addresses in self._ipv6.items():
+            waiting = addresses
+            while waiting and name in self._held and time.monotonic() < limit:
+                try:
+                    answers = self._socket(name).ask([netlink.ask_route(address) for address in waiting])
+                except OSError as error:
+                    raise _Failed(name, error) from error
+                waiting = [address for address, answer in zip(waiting, answers, strict=True) if not netlink.is_local(answer)]
+                if waiting:
+                    time.sleep(0.001)
+        self._ipv6.clear()
+
+    def _socket(self, name: str) -> Netlink:
+        if name not in self._open:
+            with inside(self._held[name].descriptor):
+                self.here(name)
+        return self._open[name]
 
 
 def _four(namespaces: Mapping[str, Namespace]) -> dict[str, Namespace]:
     return {name: content.only_ipv4(namespace) for name, namespace in namespaces.items()}
+
+
+def _wires(old: KernelState, new: KernelState) -> content.Wires:
+    """The wires that differ. Raises ValueError for a state that is wrong in itself, before anything is done about it."""
+    for name, namespace in new.namespaces.items():
+        if old.namespaces.get(name) is not namespace:
+            content.routes(namespace)
+    return content.wires(old, new)
 
 
 def _changed(old: Mapping[str, Namespace], new: Mapping[str, Namespace]) -> list[str]:

@@ -17,38 +17,27 @@ from ..state import HOST, PARKING, ROUTER
 ROOT = "/proc/sys/net/"
 
 
-def _every_device(family: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Both for devices to come and for all together: the kernel takes the larger of some, and the one or the other of the rest."""
-    return {f"{family}/conf/{scope}/{name}": value for scope in ("all", "default") for name, value in values.items()}
-
-
-_QUIET_4 = {
-    "send_redirects": "0",
-    "accept_redirects": "0",
-    "rp_filter": "0",
-    "log_martians": "0",
+_COMMON = {
+    # Of these the kernel takes the larger of "all" and the device's, or either: both must be 0. A device begins with "default".
+    **{
+        f"ipv4/conf/{scope}/{name}": "0"
+        for scope in ("all", "default")
+        for name in ("send_redirects", "accept_redirects", "rp_filter", "log_martians")
+    },
     # Whatever is left of a device's addresses stays when its first one goes.
-    "promote_secondaries": "1",
-}
-_QUIET_6 = {
-    "accept_redirects": "0",
-    "accept_ra": "0",
-    # An address can be used at once.
-    "accept_dad": "0",
-    # No link-local address of its own: fe80::1 by a permanent neighbour is all there is of a link.
-    "addr_gen_mode": "1",
-}
-_PROMPT = {
+    "ipv4/conf/default/promote_secondaries": "1",
     # Answers of ICMP are held to no rate, so that a probe's answer does not depend on the one before.
     "ipv4/icmp_ratemask": "0",
     "ipv6/icmp/ratelimit": "0",
+    # An address can be used at once.
+    "ipv6/conf/all/accept_dad": "0",
+    "ipv6/conf/default/accept_dad": "0",
+    "ipv6/conf/default/accept_redirects": "0",
+    "ipv6/conf/default/accept_ra": "0",
+    # No link-local address of its own: fe80::1 by a permanent neighbour is all there is of a link.
+    "ipv6/conf/default/addr_gen_mode": "1",
 }
-_COMMON = {**_every_device("ipv4", _QUIET_4), **_every_device("ipv6", _QUIET_6), **_PROMPT}
-_END = {
-    "ipv4/ip_forward": "0",
-    "ipv6/conf/all/forwarding": "0",
-    **_COMMON,
-}
+_END = {"ipv4/ip_forward": "0", "ipv6/conf/all/forwarding": "0", **_COMMON}
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
     # The forwarding switches come first: they reset others.
