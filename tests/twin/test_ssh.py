@@ -294,7 +294,7 @@ def test_another_key_is_refused(lab: Place, tmp_path: Path) -> None:
 def test_the_host_key_is_checked(lab: Place, tmp_path: Path) -> None:
     known = tmp_path / "known"
     lines = (lab.state / "known_hosts").read_text().splitlines()
-    web, db = ([line.split()[2] for line in lines if line.startswith(name) and "ed25519" in line][0] for name in (WEB, DB))
+    web, db = (line.split()[2] for name in (WEB, DB) for line in lines if line.startswith(name) and "ed25519" in line)
     known.write_text(f"{WEB} ssh-ed25519 {db}\n")
     assert web != db
     found = lab.run("ssh", "-o", f"UserKnownHostsFile={known}", "-o", "HostKeyAlgorithms=ssh-ed25519", WEB, "true", text=True)
@@ -449,6 +449,16 @@ def test_no_answer_is_told_in_one_line(lab: Place, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.entry.CONNECT_SECONDS", 1.0)
     answer = question(lab, json.dumps({"to": SILENT, "via": "internet"}).encode())
     assert answer == {"error": f"no answer from {SILENT}:22 in 1 s"}
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [("i-0123456789abcdef0", "no running instance is called i-0123456789abcdef0"), ("198.19.7.7", "198.19.7.7:22: Connection refused")],
+)
+def test_what_is_not_there_is_not_looked_for_elsewhere(lab: Place, to: str, said: str) -> None:
+    found = lab.run("ssh", to, "true", text=True)
+    assert found.returncode == 255
+    assert f"cloudnet: {said}\n" in found.stderr.replace("\r", "")
 
 
 def test_the_proxy_works_without_passing_descriptors(lab: Place) -> None:

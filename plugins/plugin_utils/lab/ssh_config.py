@@ -28,6 +28,8 @@ CONFIG, KNOWN_HOSTS, KEY = "ssh_config", "known_hosts", "ssh_key"
 PROXY = Path(__file__).with_name("proxy.py")
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 _NAME = re.compile(r"[^a-z0-9._-]+")
+_ELASTIC = "198.18.* 198.19.*"
+"""The block of the lab's public addresses, 198.18.0.0/15."""
 _UNQUOTED = re.compile(r"[A-Za-z0-9/._+@=,-]+")
 
 
@@ -97,10 +99,11 @@ def config_text(hosts: Sequence[Host], socket: str, known_hosts: str, key: str, 
         "  PreferredAuthentications publickey",
     ]
 
+    # ssh hands the line to a shell, after its own tokens, which begin with a percent sign.
+    command = shlex.join([python or sys.executable, "-I", "-S", proxy or str(PROXY), socket]).replace("%", "%%")
+
     def by(to: str, via: str) -> list[str]:
-        command = shlex.join([python or sys.executable, "-I", "-S", proxy or str(PROXY), socket, to, via])
-        # ssh hands the line to a shell, after its own tokens, which begin with a percent sign.
-        return [f"  ProxyCommand {command.replace('%', '%%')} %p", f"  ProxyUseFdpass {'no' if via == 'private' else 'yes'}"]
+        return [f"  ProxyCommand {command} {to} {via} %p", f"  ProxyUseFdpass {'no' if via == 'private' else 'yes'}"]
 
     seen: set[str] = set()
     for host in hosts:
@@ -113,6 +116,9 @@ def config_text(hosts: Sequence[Host], socket: str, known_hosts: str, key: str, 
             if address and address not in seen:
                 seen.add(address)
                 lines += ["", f"Host {address}", user, *by(address, via), *theirs, *common]
+    # What looks like the lab's and is not there: the lab says so, and nothing of it goes to this machine's own network.
+    for patterns, via in (("i-*", "console"), (_ELASTIC, "internet")):
+        lines += ["", f"Host {patterns}", *by("%h", via), *common]
     return "\n".join(lines) + "\n"
 
 

@@ -197,14 +197,16 @@ class Acceptor:
 class End(asyncio.Protocol):
     """One of two ends that are joined: what arrives at one leaves by the other.
 
-    It serves asyncio's transports and asyncssh's channels alike, for both call back by the same names. The end that is there first reads
-    nothing until the other is there too.
+    It serves asyncio's transports and asyncssh's channels alike, for both call back by the same names. The end that is there first keeps
+    what it reads until the other is there too: it asks for nothing, but older versions of asyncio read all the same.
     """
 
     def __init__(self, other: End | None = None) -> None:
         self.transport: Any = None
         self.other = other
         self.ended = False
+        self.lost = False
+        self._early: list[bytes] = []
         if other is not None:
             other.other = self
 
@@ -213,42 +215,71 @@ class End(asyncio.Protocol):
         if self.other is None or self.other.transport is None:
             transport.pause_reading()
         else:
-            self.other.transport.resume_reading()
+            self.other.hand_over()
+
+    def hand_over(self) -> None:
+        """The other end is there: give it what came before, and read on."""
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+        if self.lost:
+            self._far().close()
+        elif self.ended:
+            self._pass_end()
+        else:
+            with contextlib.suppress(RuntimeError, OSError):
+                self.transport.resume_reading()
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        far = self._far()
+        if far is None:
+            self._early.append(data)
+            return
         with contextlib.suppress(OSError):
-            self._far().write(data)
+            far.write(data)
 
     def eof_received(self) -> bool:
         """True keeps this end open for what still comes the other way."""
         self.ended = True
-        far = self._far()
-        if self.other is not None and self.other.ended:
-            far.close()
-            self.transport.close()
-            return True
-        with contextlib.suppress(OSError):
-            far.write_eof()
+        self._pass_end()
         return True
 
     def pause_writing(self) -> None:
-        self._far().pause_reading()
+        far = self._far()
+        if far is not None:
+            far.pause_reading()
 
     def resume_writing(self) -> None:
-        with contextlib.suppress(RuntimeError, OSError):
-            self._far().resume_reading()
+        far = self._far()
+        if far is not None:
+            with contextlib.suppress(RuntimeError, OSError):
+                far.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.other is not None and self.other.transport is not None:
+        self.lost = True
+        far = self._far()
+        if far is not None:
             # A broken connection is passed on as one.
             if exc is not None:
-                self.other.transport.abort()
+                far.abort()
             else:
-                self.other.transport.close()
+                far.close()
+
+    def _pass_end(self) -> None:
+        """Tell the other end that no more comes; close both when that holds both ways."""
+        far = self._far()
+        if far is None:
+            return
+        if self.other is not None and self.other.ended:
+            far.close()
+            self.transport.close()
+            return
+        with contextlib.suppress(OSError):
+            far.write_eof()
 
     def _far(self) -> Any:
-        """The other end's transport."""
-        return self.other.transport if self.other is not None and self.other.transport is not None else _NOWHERE
+        """The other end's transport; None while it is not there."""
+        return None if self.other is None else self.other.transport
 
 
 async def joined(made: socket.socket) -> End:
@@ -263,22 +294,3 @@ class ChannelEnd(End, TcpSession):
 
     def session_started(self) -> None:
         """Nothing to do: reading begins with it."""
-
-
-class _Nowhere:
-    """Stands in for a transport that is not there."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_eof(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
-_NOWHERE = _Nowhere()
