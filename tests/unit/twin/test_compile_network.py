@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Endpoint, FlowLog, Network
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile import names
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import Memo, compile_network, standing
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.ports import Cache
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.view import View
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.views import cut
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import service_address
@@ -33,7 +34,7 @@ def table(made: Builder, state: KernelState, subnet: str) -> dict[str, Route]:
 
 
 def view(made: Builder, vpc: str, live: frozenset[str] = frozenset()) -> View:
-    return cut(made.network(), live, {}).sites[vpc].view
+    return cut(made.network(), live, Cache()).sites[vpc].view
 
 
 def test_nothing_makes_nothing() -> None:

@@ -13,10 +13,11 @@ from ..state import KernelState, Namespace, Wire
 from .filters import router_ruleset
 from .gateways import INTERNET, gateway_namespaces, gateway_wires, internet
 from .hosts import host_namespace, host_wires, shared_namespaces
+from .ports import Cache, standing
 from .routers import router, wires
 from .sites import Host, Outlet, Site, Transit
 from .transit import transit_namespace, transit_wires
-from .views import PortCache, cut, standing
+from .views import cut
 
 __all__ = ["Memo", "compile_network", "standing"]
 
@@ -64,7 +65,7 @@ class Memo:
     """What the last compilation made, for the next one of a network that is mostly the same. Belongs to one thread at a time."""
 
     def __init__(self) -> None:
-        self.ports: PortCache = {}
+        self.cache = Cache()
         self.sites: _Parts[Site] = _Parts(_site)
         self.hosts: _Parts[Host] = _Parts(_host)
         self.transits: _Parts[Transit] = _Parts(_transit)
@@ -79,7 +80,7 @@ def compile_network(network: Network, live: frozenset[str] = frozenset(), memo: 
     changed are the same objects as last time. A VPC in which nothing answers has no router.
     """
     memo = memo if memo is not None else Memo()
-    views = cut(network, live | standing(network), memo.ports)
+    views = cut(network, live | standing(network), memo.cache)
     parts = [
         *memo.sites.of(views.sites.items()),
         *memo.hosts.of(views.hosts.items()),

@@ -7,166 +7,36 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from ....module_utils._model.network import Interface, Network, NetworkAcl, Route, RouteTable, Rule, Subnet, Vpc
+from ....module_utils._model.network import Network, NetworkAcl, RouteTable, Rule, Subnet, Vpc
 from . import names
 from .lists import PrefixLists
-from .sites import Host, Leg, Link, Nat, Outlet, Site, Views
+from .ports import Cache, hosts_of, logs_of, ports_of, transit_port
+from .sites import Leg, Nat, Outlet, Site, Views
 from .spans import legs_of, transits
-from .view import ENDPOINT, HOST, NAT, PARK, SERVE, TRANSIT, Crossing, Port, View
+from .view import NAT, TRANSIT, Crossing, Port, View
 
 BIDIRECTIONAL = "block-bidirectional"
-RUNNING = ("running", "pending", "")
-_NAT_TYPES = ("nat_gateway", "natGateway")
-_ENDPOINT_TYPES = ("vpc_endpoint", "gateway_load_balancer_endpoint")
 _MTU, _MTU_BETWEEN_REGIONS = 9001, 8500
 
-PortCache = dict[str, tuple[Interface, str, str, bool, str, tuple[str, ...], Port]]
-"""By ENI id: what a port was made from (the ENI, its host, kind, whether it is live, what flow logs want of it, groups), and the port."""
 
-
-def cut(network: Network, live: frozenset[str], cache: PortCache) -> Views:
-    """The views of a network. ``live``: hosts in use. ``cache`` is read and written: ports of unchanged ENIs stay the same objects."""
-    logs = _logs(network)
-    ports = _ports(network, live, cache, logs)
+def cut(network: Network, live: frozenset[str], cache: Cache) -> Views:
+    """The views of a network. ``live``: hosts in use. ``cache`` is read and written."""
+    logs = logs_of(network)
+    ports = ports_of(network, live, cache.ports, logs)
     # An attachment alone answers nobody: a VPC with nothing else has no router.
     legs = [leg for leg in legs_of(network) if leg.vpc in ports]
     enis = {item.subnet: item.id for item in network.interfaces.values() if item.type == "transit_gateway"} if legs else {}
     for leg in legs:
         if leg.subnet:
-            ports[leg.vpc].append(_transit_port(leg, enis.get(leg.subnet, ""), logs))
+            ports[leg.vpc].append(transit_port(leg, enis.get(leg.subnet, ""), logs))
     cutter = _Cutter(network, {vpc: sorted(found, key=lambda port: port.id) for vpc, found in ports.items()}, legs)
     sites = {vpc: cutter.site(network.vpcs[vpc]) for vpc in sorted(cutter.ports)}
     return Views(
         sites=sites,
-        hosts=_hosts(network, sites),
+        hosts=hosts_of(network, sites, cache),
         transits=transits(network, [leg for site in sites.values() for leg in site.legs], cutter.lists),
         outlets=tuple(_outlets(sites)),
     )
-
-
-def standing(network: Network) -> frozenset[str]:
-    """Hosts that routes lead through: they must be in use all the time, for one that is only answered for passes nothing on."""
-    found = set()
-    owners = _owners(network)
-    for table in network.route_tables.values():
-        for route in table.routes:
-            if route.via in ("eni", "instance"):
-                eni = network.interfaces.get(route_interface(network, route))
-                if eni is not None and not eni.source_dest_check:
-                    found.add(eni.instance or owners.get(eni.id) or eni.id)
-    return frozenset(found)
-
-
-def route_interface(network: Network, route: Route) -> str:
-    """The ENI that a route names, or the first one of the instance that it names."""
-    if route.via == "eni":
-        return route.target
-    instance = network.instances.get(route.target)
-    return instance.interfaces[0] if instance is not None and instance.interfaces else ""
-
-
-def _owners(network: Network) -> dict[str, str]:
-    return {eni: instance.id for instance in network.instances.values() for eni in instance.interfaces}
-
-
-def _ports(network: Network, live: frozenset[str], cache: PortCache, logs: Mapping[str, set[str]]) -> dict[str, list[Port]]:
-    """VPC id to its ports, those of transit gateways aside."""
-    found: defaultdict[str, list[Port]] = defaultdict(list)
-    endpoints = {eni: item for item in network.endpoints.values() for eni in item.interfaces}
-    nats = {eni for item in network.nat_gateways.values() for eni in item.interfaces}
-    owners = _owners(network)
-    gone = cache.keys() - network.interfaces.keys()
-    for id_ in gone:
-        del cache[id_]
-    for eni in network.interfaces.values():
-        if eni.id in nats or eni.type in _NAT_TYPES or eni.type == "transit_gateway":
-            continue
-        if eni.subnet not in network.subnets or eni.vpc not in network.vpcs:
-            continue
-        endpoint = endpoints.get(eni.id)
-        if endpoint is not None or eni.type in _ENDPOINT_TYPES:
-            if endpoint is not None and endpoint.state != "available":
-                continue
-            kind, host = ENDPOINT, eni.id
-        else:
-            kind, host = HOST, eni.instance or owners.get(eni.id, "")
-            if host:
-                instance = network.instances.get(host)
-                if instance is not None and instance.state not in RUNNING:
-                    continue
-            elif eni.status == "available":
-                continue  # attached to nothing, so nobody answers
-            else:
-                host = eni.id
-        own = kind == HOST and host in live
-        wanted = _logged(logs, eni.id, eni.subnet, eni.vpc) if logs else ""
-        groups = eni.groups or (endpoint.groups if endpoint is not None else ())
-        known = cache.get(eni.id)
-        if known is not None and known[0] is eni and known[1:6] == (host, kind, own, wanted, groups):
-            port = known[6]
-        else:
-            port = _port(eni, host, kind, own, wanted, groups)
-            cache[eni.id] = (eni, host, kind, own, wanted, groups, port)
-        found[eni.vpc].append(port)
-    for nat in network.nat_gateways.values():
-        if nat.state != "available" or nat.vpc not in network.vpcs or nat.subnet not in network.subnets:
-            continue
-        id_ = nat.interfaces[0] if nat.interfaces else nat.id
-        known_eni = network.interfaces.get(id_)
-        addresses = nat.private_ips or (known_eni.private_ips if known_eni else ())
-        if not addresses:
-            continue
-        found[nat.vpc].append(
-            Port(
-                id=id_,
-                host=nat.id,
-                subnet=nat.subnet,
-                kind=NAT,
-                device=names.device("n", nat.id),
-                addresses=addresses,
-                check=False,
-                logged=_logged(logs, id_, nat.subnet, nat.vpc),
-            )
-        )
-    return found
-
-
-def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: tuple[str, ...]) -> Port:
-    return Port(
-        id=eni.id,
-        host=host,
-        subnet=eni.subnet,
-        kind=kind,
-        device=names.device("e", eni.id) if own else SERVE if kind == ENDPOINT else PARK,
-        live=own,
-        addresses=eni.private_ips,
-        ipv6s=eni.ipv6s,
-        groups=groups,
-        check=eni.source_dest_check,
-        logged=logged,
-    )
-
-
-def _transit_port(leg: Leg, eni: str, logs: Mapping[str, set[str]]) -> Port:
-    """An attachment's ENI in a subnet. It answers nobody, so it has no address; only its subnet's table and ACL count."""
-    id_ = eni or f"{leg.attachment}@{leg.subnet}"
-    logged = _logged(logs, id_, leg.subnet, leg.vpc)
-    return Port(id=id_, host=leg.attachment, subnet=leg.subnet, kind=TRANSIT, device=leg.device, check=False, logged=logged)
-
-
-def _logs(network: Network) -> dict[str, set[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for log in network.flow_logs.values():
-        if log.status == "ACTIVE":
-            found[log.resource].add(log.traffic)
-    return dict(found)
-
-
-def _logged(logs: Mapping[str, set[str]], *resources: str) -> str:
-    wanted: set[str] = set()
-    for resource in resources:
-        wanted |= logs.get(resource, set())
-    return "ALL" if len(wanted) > 1 else "".join(wanted)
 
 
 class _Cutter:
@@ -197,6 +67,8 @@ class _Cutter:
 
     def _members(self, vpc: str, other: str) -> dict[str, frozenset[str]]:
         """Groups that rules of a VPC name and that ENIs of another (or the same) carry, to those ENIs' addresses."""
+        if not self.wanted[vpc]:
+            return {}
         carriers = self.carriers[other]
         return {group: frozenset(carriers[group]) for group in sorted(self.wanted[vpc] & carriers.keys())}
 
@@ -346,21 +218,6 @@ def _carriers(ports: Iterable[Port]) -> dict[str, list[str]]:
 def _lists(rules: Iterable[tuple[Rule, ...]], tables: Iterable[RouteTable]) -> set[str]:
     found = {rule.prefix_list for group in rules for rule in group if rule.prefix_list}
     return found | {route.destination for table in tables for route in table.routes if "/" not in route.destination}
-
-
-def _hosts(network: Network, sites: Mapping[str, Site]) -> dict[str, Host]:
-    links: defaultdict[str, list[Link]] = defaultdict(list)
-    for vpc, site in sites.items():
-        for port in site.view.ports:
-            if port.live:
-                links[port.host].append(Link(vpc, port, network.subnets[port.subnet], site.view.numbers[port.subnet]))
-    found = {}
-    for id_, owned in sorted(links.items()):
-        instance = network.instances.get(id_)
-        places = {eni: place for place, eni in enumerate(instance.interfaces)} if instance is not None else {}
-        owned.sort(key=lambda link: (places.get(link.port.id, len(places)), link.port.id))
-        found[id_] = Host(id_, tuple(owned), any(not link.port.check for link in owned))
-    return found
 
 
 def _outlets(sites: Mapping[str, Site]) -> Iterator[Outlet]:
