@@ -5,29 +5,44 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
+import functools
 import resource
+import shutil
 import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
+import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import compile_network
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts, HostFacts, Role
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.sync import NetworkKernel
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.machines import ProcessMachines
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.spec import machine_of
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import SERVER, SERVER_NAME, service_address
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.all import Services
-from support.namespaces import inside_tree, needs_namespaces
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.tree import PRIVATE
+from support.namespaces import needs_namespaces, run_in_tree
 from support.twin_networks import Builder
 
+from .machine_place import WHO, as_
+
 pytestmark = needs_namespaces
+
+# What Python would load when first used: the unprivileged user may not be able to read this interpreter's library.
+for codec in ("ascii", "idna", "latin-1"):
+    codecs.lookup(codec)
 
 ONE, TWO, FAR = "i-00000000000000001", "i-00000000000000002", "i-00000000000000003"
 FACTS = Facts(hosts={ONE: HostFacts(ONE, ssm=True, role=Role("app", "arn:aws:iam::111111111111:instance-profile/app"))})
@@ -64,11 +79,25 @@ def world(
     return build.network()
 
 
+def inside_trees(test: Callable[[], None]) -> Callable[..., None]:
+    """Have a test run in a tree of namespaces, as root and as an unprivileged user."""
+
+    @pytest.mark.parametrize("who", WHO)
+    def run(who: str) -> None:
+        __tracebackhide__ = True
+        said = as_(who, functools.partial(run_in_tree, test))
+        if said:
+            pytest.fail(said, pytrace=False)
+
+    run.__doc__ = test.__doc__
+    return run
+
+
 class Place:
     """A kernel and its services, and what instances ask."""
 
-    def __init__(self, network: Network, hosts: frozenset[str] = frozenset({ONE, TWO, FAR})) -> None:
-        self.kernel = NetworkKernel()
+    def __init__(self, network: Network, hosts: frozenset[str] = frozenset({ONE, TWO, FAR}), kernel: NetworkKernel | None = None) -> None:
+        self.kernel = kernel or NetworkKernel()
         self.hosts = hosts
         self.plane = Plane(network, FACTS, hosts)
         self.services = Services(self.kernel, lambda: self.plane)
@@ -146,7 +175,7 @@ def living(network: Network, work: Callable[[Place], Coroutine[Any, Any, None]])
     asyncio.run(run())
 
 
-@inside_tree
+@inside_trees
 def test_names_by_packets() -> None:
     async def work(place: Place) -> None:
         for server in ("10.0.0.2", "169.254.169.253", "fd00:ec2::253"):
@@ -167,7 +196,7 @@ def test_names_by_packets() -> None:
     living(world(), work)
 
 
-@inside_tree
+@inside_trees
 def test_metadata_knows_who_asks() -> None:
     async def work(place: Place) -> None:
         request = "GET /latest/meta-data/instance-id HTTP/1.1\r\nConnection: close\r\n\r\n"
@@ -178,7 +207,7 @@ def test_metadata_knows_who_asks() -> None:
     living(world(), work)
 
 
-@inside_tree
+@inside_trees
 def test_what_stands_in_for_aws_and_the_internet() -> None:
     async def work(place: Place) -> None:
         said = await place.http(ONE, "10.0.2.20", 443)
@@ -196,7 +225,7 @@ def test_what_stands_in_for_aws_and_the_internet() -> None:
     living(world(), work)
 
 
-@inside_tree
+@inside_trees
 def test_an_agent_is_online_only_through_the_network() -> None:
     async def work(place: Place) -> None:
         assert await place.becomes(True) < 1
@@ -224,7 +253,41 @@ def test_an_agent_is_online_only_through_the_network() -> None:
     living(world(), work)
 
 
-@inside_tree
+@inside_trees
+def test_commands_run_inside_the_instance_and_use_its_network() -> None:
+    kernel = NetworkKernel()
+    machines = ProcessMachines(kernel, Path(PRIVATE))
+
+    async def run() -> None:
+        place = Place(world(), kernel=kernel)
+
+        async def command(*lines: str, seconds: float = 20.0) -> dict[str, Any]:
+            return await place.services.agents.run(ONE, lines, "", seconds, machines)
+
+        try:
+            await place.change(world())
+            await machines.boot(machine_of(place.plane.network.instances[ONE], place.plane))
+            found = await command("id -u", "hostname", "cat", "echo there >&2", "exit 4")
+            assert (found["status"], found["exit_code"], found["output"]) == ("Failed", 4, "0\nip-10-0-1-10\n"), found
+            assert found["error"] == "there\nfailed to run commands: exit status 4"
+            found = await command("getent ahostsv4 ip-10-0-1-11 | sed -n '1s/ .*//p'", "getent ahostsv4 ssm.us-east-1.amazonaws.com")
+            assert found["status"] == "Success" and found["output"].startswith("10.0.1.11\n10.0.2.20"), found
+            if shutil.which("curl"):
+                found = await command("curl -s http://169.254.169.254/latest/meta-data/instance-id; curl -sk https://10.0.2.21/")
+                assert found["output"].startswith(f"{ONE}This is the lab's stand-in for com.amazonaws.us-east-1.ssmmessages"), found
+            found = await command("echo begun; sleep 30 & sleep 30", seconds=0.5)
+            assert (found["status"], found["exit_code"], found["output"]) == ("TimedOut", 137, "begun\n"), found
+            found = await command("ps -eo args | grep -c '^sleep 30' || true")
+            assert found["output"] == "0\n", found
+        finally:
+            await place.services.close()
+            await machines.close()
+            kernel.close()
+
+    asyncio.run(run())
+
+
+@inside_trees
 def test_a_hundred_vpcs_cost_little() -> None:
     build = Builder()
     for number in range(100):
