@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -154,6 +155,76 @@ def test_packets_bear_the_addresses_of_where_they_come_from_and_go_to() -> None:
         datagram("l", LOOSE, "172.16.0.1", 5000)  # not of the peer's blocks
         datagram("l", "192.0.2.1", FAR, 5000)  # not of ours: no edge-to-edge
         assert heard() == [(LOOSE, FAR, 64)]
+
+
+@inside_tree
+def test_a_reference_holds_for_what_comes_straight_from_its_members() -> None:
+    wires = built(with_rules(*RULES, ingress("sg-b", "udp", 6000, source_group="sg-a")))
+    wires.ip(f"addr add {A}/32 dev lo", "l")
+    with hearing("b") as heard:
+        datagram("a", A, B, 6000)
+        datagram("l", LOOSE, B, 6000)
+        datagram("l", A, B, 6000)  # what a sent, by way of l
+        assert heard() == [(A, B, 64), (LOOSE, B, 64)]
+
+
+@inside_tree
+def test_a_connection_through_a_middlebox_of_the_same_vpc() -> None:
+    """Its packets pass the router twice, as one connection."""
+    wires = built(with_rules(*RULES[:2], ingress("sg-b", "tcp", 80, cidr="10.0.0.0/24")))
+    wires.sysctl("l", "ipv4/ip_forward", "1")
+    wires.sysctl("l", "ipv4/conf/all/send_redirects", "0")
+    wires.sysctl("l", "ipv4/conf/eth0/send_redirects", "0")
+    wires.ip(f"rule add fwmark 1001 lookup 100 pref 10\nroute add {B} via 169.254.0.2 dev el onlink table 100", ROUTER)
+    back = f"rule add fwmark 1002 lookup 101 pref 11\nroute add {A} via 169.254.0.2 dev el onlink table 101"
+    for ways in ("", back):
+        wires.ip(ways, ROUTER)
+        with listen("b", B, 80) as server, connection("a", A, B, 80) as client:
+            accepted = server.accept()[0]
+            accepted.settimeout(1)
+            client.settimeout(1)
+            with hearing("b", socket.IPPROTO_TCP) as heard:
+                assert all(echo(client, accepted) for _number in range(20))
+                assert {hops for _source, _destination, hops in heard()} == {63}
+            data, taken = b"x" * 3_000_000, 0
+            sender = threading.Thread(target=client.sendall, args=(data,))
+            sender.start()
+            while taken < len(data):
+                taken += len(accepted.recv(1 << 16))
+            sender.join()
+            client.close()
+            assert accepted.recv(1) == b""
+
+
+@inside_tree
+def test_a_transit_gateway_asks_its_attachments_subnet() -> None:
+    beyond = "10.3.0.1"
+    rules = (*RULES, ingress("sg-a", "udp", 5000, cidr="10.3.0.0/16"))
+    wires = built(with_rules(*rules))
+    wires.host("tgw", "t1", beyond, group=1001)
+    to_the_gateway = acl("acl-in", entry(90, "in", False, cidr="10.0.0.0/24"), entry(100, "in"), entry(100, "out"))
+    closed, opened = acl("acl-none"), acl("acl-all", entry(100, "in"), entry(100, "out"))
+
+    def heard(attached: str, **acls: Any) -> list[bool]:
+        """Whether packets get from a to the gateway, and from there to a."""
+        port = Port("eni-t", "tgw-attach-1", attached, "transit", "t1", check=False)
+        wires.ip(f"link set t1 group {view().numbers[attached]}", ROUTER)
+        made = with_rules(*rules)
+        named = {name.replace("_", "-"): item for name, item in acls.items()}
+        wires.nft(script(router_ruleset(replace(made, ports=(*made.ports, port), gateways={"t1": "transit"}, acls=named))))
+        with hearing("tgw") as out, hearing("a") as back:
+            datagram("a", A, beyond, 7000)
+            datagram("tgw", beyond, A, 5000)
+            return [out() == [(A, beyond, 66)], back() == [(beyond, A, 63)]]
+
+    assert heard("subnet-a") == [True, True]
+    assert heard("subnet-a", subnet_a=opened) == [True, True]
+    assert heard("subnet-a", subnet_a=to_the_gateway) == [False, True]  # asked both ways out, and not at all back
+    assert heard("subnet-a", subnet_a=closed) == [False, True]
+    assert heard("subnet-b", subnet_b=to_the_gateway) == [False, True]
+    assert heard("subnet-b", subnet_a=to_the_gateway) == [True, True]
+    assert heard("subnet-b", subnet_a=closed) == [False, False]
+    assert heard("subnet-b", subnet_b=closed) == [False, False]
 
 
 @inside_tree
