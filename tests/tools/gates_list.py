@@ -253,6 +253,11 @@ def resilience(context: Context) -> None:
     context.pytest("tests/resilience", "-n", "2")
 
 
+def twin(context: Context) -> None:
+    """Packets in the kernel do what the network says; skipped, with the reason, where namespaces are refused."""
+    context.pytest("tests/twin")
+
+
 def unit(context: Context) -> None:
     """Unit tests on the Python and the ansible-core that users start with."""
     context.pytest("tests/unit", *TWO)
@@ -297,6 +302,7 @@ GATES: tuple[Gate, ...] = (
     Gate("molecule", molecule),
     Gate("contract", contract),
     Gate("resilience", resilience, weight=2),
+    Gate("twin", twin),
     Gate(f"unit-{NEWER}", unit_newer, weight=2),
     Gate("unit", unit, weight=2),
 )
