@@ -13,6 +13,7 @@ import pickle
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ...module_utils._model.network import Network
@@ -53,9 +54,15 @@ def read_question(body: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def answer(number: int, value: Any = None, error: str = "") -> bytes:
-    """An answer as it goes over the wire."""
-    body = json.dumps({"error": error} if error else {"value": value}).encode()
+    """An answer as it goes over the wire. Times go as ISO 8601."""
+    body = json.dumps({"error": error} if error else {"value": value}, default=_plain).encode()
     return HEADER.pack(len(body), number) + body
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not for the wire")
 
 
 def read_answer(body: bytes) -> tuple[Any, str]:
