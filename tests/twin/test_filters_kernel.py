@@ -185,7 +185,9 @@ def test_a_connection_through_a_middlebox_of_the_same_vpc() -> None:
             client.settimeout(1)
             with hearing("b", socket.IPPROTO_TCP) as heard:
                 assert all(echo(client, accepted) for _number in range(20))
-                assert {hops for _source, _destination, hops in heard()} == {63}
+                assert {hops for _source, _destination, hops in heard()} == {
+                    62
+                }  # the middlebox took one, and the router one of a strange number
             data, taken = b"x" * 3_000_000, 0
             sender = threading.Thread(target=client.sendall, args=(data,))
             sender.start()
