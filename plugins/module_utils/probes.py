@@ -25,6 +25,7 @@ BATCH = 60
 OUTLAST = 30
 PACKET, PREDICTED = "packet", "predicted"
 UNKNOWN = "unknown"
+UNSENT = "there is no data plane, or none is to be used (via: none)"
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def send(
     Raises CloudnetError.
     """
     if way is None:
-        return [Outcome(job, note="there is no data plane to send it on") for job in jobs]
+        return [Outcome(job, note="" if job.ask is None else UNSENT) for job in jobs]
     end = clock() + settle
     found = _once(jobs, way)
     pause = 0.5
