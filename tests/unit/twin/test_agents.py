@@ -19,7 +19,7 @@ import dns.query
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane, TwinError
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services import agent_check
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services import agent, agent_check
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.agent import Agents, errand
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.agent_check import Errand, Unreachable, check
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.all import Services
@@ -143,6 +143,26 @@ def test_a_nudge_does_not_wait_for_a_check_that_hangs() -> None:
         await until(lambda: HUB in agents.online(), 0.5)
 
     living(world, work)
+
+
+def test_many_that_hang_leave_their_turn_to_the_others_at_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "AT_ONCE", 2)
+    hosts = [key for key, item in NETWORK.instances.items() if item.vpc != "vpc-mute"]
+    everywhere = Facts(hosts={key: replace(FACTS.hosts[HUB], id=key) for key in hosts})
+    asked: set[str] = set()
+
+    class Hanging(World):
+        async def check(self, _kernel: object, errand: Errand) -> None:
+            asked.add(errand.host)
+            await asyncio.sleep(60)
+
+    async def work(agents: Agents) -> None:
+        for _turn in range(10):
+            agents.nudge()
+            await asyncio.sleep(0.05)
+        assert asked == set(hosts)
+
+    living(Hanging(Plane(NETWORK, everywhere, frozenset(hosts))), work)
 
 
 def test_changes_without_pause_do_not_keep_a_lost_node_online() -> None:

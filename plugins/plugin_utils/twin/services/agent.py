@@ -34,12 +34,16 @@ EACH, LONGEST = 0.005, 0.5
 
 @dataclass
 class _Agent:
-    """``status`` is empty until it registered. ``reason``: what fails, empty when nothing does. ``again``: another check is wanted."""
+    """``status`` is empty until it registered. ``reason``: what fails, empty when nothing does. ``again``: another check is wanted.
+
+    ``task``: its check, which may wait for its turn; ``under_way``: the one that has its turn.
+    """
 
     status: str = ""
     reason: str = "its agent has not called yet"
     pinged: datetime | None = None
     task: asyncio.Task[None] | None = None
+    under_way: asyncio.Task[None] | None = None
     again: bool = False
 
 
@@ -153,6 +157,8 @@ class Agents:
 
     def _look_at(self, host: str, agent: _Agent) -> None:
         if agent.task is not None and not agent.task.done():
+            if agent.under_way is not agent.task:
+                return  # its turn comes, and it will see the change
             if agent.status == ONLINE:
                 agent.again = True  # let it end, or changes that never pause would keep it from being found lost
                 return
@@ -162,20 +168,28 @@ class Agents:
     async def _call(self, host: str, agent: _Agent) -> None:
         """One agent's check, and another one when the network changed meanwhile."""
         while True:
-            agent.again = False
             async with self._slots:
-                wanted = errand(self._plane(), host)
-                if wanted is None:
-                    return
+                mine = agent.under_way = asyncio.current_task()
+                agent.again = False
                 try:
-                    await self._check(self._kernel, wanted)
-                    agent.status, agent.reason, agent.pinged = ONLINE, "", datetime.now(UTC)
-                except (Unreachable, TwinError) as error:
-                    agent.status, agent.reason = LOST if agent.status else "", str(error)
-                except OSError as error:
-                    agent.reason = f"its agent could not be run: {error.strerror}"
+                    await self._once(host, agent)
+                finally:
+                    if agent.under_way is mine:
+                        agent.under_way = None
             if not agent.again:
                 return
+
+    async def _once(self, host: str, agent: _Agent) -> None:
+        wanted = errand(self._plane(), host)
+        if wanted is None:
+            return
+        try:
+            await self._check(self._kernel, wanted)
+            agent.status, agent.reason, agent.pinged = ONLINE, "", datetime.now(UTC)
+        except (Unreachable, TwinError) as error:
+            agent.status, agent.reason = LOST if agent.status else "", str(error)
+        except OSError as error:
+            agent.reason = f"its agent could not be run: {error.strerror}"
 
     async def _repeat(self) -> None:
         while True:

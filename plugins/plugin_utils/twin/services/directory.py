@@ -38,14 +38,15 @@ class Addresses:
 
 
 def _addresses(interfaces: Mapping[str, Interface]) -> Addresses:
-    private: dict[str, list[Interface]] = defaultdict(list)
+    private: dict[str, tuple[Interface, ...]] = {}
     public: dict[str, tuple[Interface, str]] = {}
     for interface in interfaces.values():
-        for address in (*interface.private_ips, *interface.ipv6s):
-            private[address].append(interface)
+        alone = (interface,)
+        for address in (*interface.private_ips, *interface.ipv6s) if interface.ipv6s else interface.private_ips:
+            private[address] = private[address] + alone if address in private else alone
         for address, outside in interface.public_ips.items():
             public[outside] = (interface, address)
-    return Addresses({key: tuple(value) for key, value in private.items()}, public)
+    return Addresses(private, public)
 
 
 _latest_addresses: Latest[Addresses] = Latest(_addresses)
