@@ -117,18 +117,18 @@ def _gates(way: str) -> str:
 
 def _verdicts(view: View, ports: list[Port], way: str) -> list[NftSet]:
     """What has no groups (NAT and transit gateway ENIs, other gateways, peers) passes."""
-    names = {port.id: gate_name(port.groups, way) for port in ports}
+    names = {groups: gate_name(groups, way) for groups in {port.groups for port in ports}}
     ungated = {port.device for port in view.ports if port.kind not in (HOST, ENDPOINT)} | set(view.gateways)
     ungated |= {crossing.device for crossing in view.crossings}
     devices = {f'"{device}" : accept' for device in ungated}
-    devices |= {f'"{port.device}" : jump {names[port.id]}' for port in ports if port.device not in (PARK, SERVE)}
+    devices |= {f'"{port.device}" : jump {names[port.groups]}' for port in ports if port.device not in (PARK, SERVE)}
     found = [NftSet(_gates(way), "ifname : verdict", frozenset(devices))]
     shared = [port for port in ports if port.device in (PARK, SERVE)]
     if shared:
-        four = frozenset(f"{item} : jump {names[port.id]}" for port in shared for item in port.addresses)
+        four = frozenset(f"{item} : jump {names[port.groups]}" for port in shared for item in port.addresses)
         found.append(NftSet(f"{_gates(way)}_4", "ipv4_addr : verdict", four))
         if view.vpc.ipv6_cidrs:
-            six = frozenset(f"{item} : jump {names[port.id]}" for port in shared for item in port.ipv6s)
+            six = frozenset(f"{item} : jump {names[port.groups]}" for port in shared for item in port.ipv6s)
             found.append(NftSet(f"{_gates(way)}_6", "ipv6_addr : verdict", six))
     return found
 
