@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -24,8 +25,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "faults": {"type": "list", "elements": "dict"},
     "default_vpc": {"type": "bool"},
     "enforce_iam": {"type": "bool"},
+    "twin": {"type": "str", "choices": ["auto", "off", "required"]},
+    "snapshot": {"type": "path"},
 }
-_OPTIONS = ("accounts", "region", "port", "latency_ms", "quotas", "throttle", "faults", "default_vpc", "enforce_iam")
+_OPTIONS = ("accounts", "region", "port", "latency_ms", "quotas", "throttle", "faults", "default_vpc", "enforce_iam", "twin", "snapshot")
 
 
 def shown(found: Found, changed: bool) -> dict[str, Any]:
@@ -53,13 +56,17 @@ def shown(found: Found, changed: bool) -> dict[str, Any]:
         "accounts": accounts,
         "topology_accounts": dict(found.topology),
         "settings": found.status["settings"],
+        "plane": {key: value for key, value in found.status["plane"].items() if not key.startswith("ssh_")},
+        "ssh_config": found.status["plane"]["ssh_config"],
     }
 
 
 def act(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do what the task says, and return its result. Raises LabError."""
     name, state, topology = arguments["name"], arguments["state"], arguments["topology_accounts"]
-    options = {key: arguments[key] for key in _OPTIONS if arguments[key] is not None}
+    options = {key: arguments[key] for key in _OPTIONS if arguments[key] not in (None, "")}
+    if "snapshot" in options:
+        options["snapshot"] = os.path.abspath(options["snapshot"])
     if check_mode:
         found = find(name)
         if state == "stopped":

@@ -110,8 +110,24 @@ options:
         is refused here is refused on AWS, too; what is allowed may still be too narrow there.
       - The lab's own users and roles may do everything. The default is V(false).
     type: bool
+  twin:
+    description:
+      - The data plane, in which packets flow between the lab's instances as the lab's routes, gateways, groups and lists let them. It lives
+        in network namespaces of the Linux kernel, and touches nothing of the machine's own network.
+      - V(auto), the default, has one where the machine lets it; elsewhere the lab starts without, and RV(messages) says why and how to get
+        it. V(required) fails then. V(off) leaves it out. Nothing is started before an instance runs.
+      - A lab that runs keeps what it was started with.
+    type: str
+    choices: [auto, "off", required]
+  snapshot:
+    description:
+      - A folder of a network's describe output, as M(cloudnet.vpc.snapshot) writes it. The data plane shows that network, with an instance
+        behind every network interface, to try packets on; the API of this lab stays empty.
+      - A relative path is below the folder in which Ansible was started. A lab that runs keeps what it was started with.
+    type: path
 requirements:
   - moto 5.2.5 with its server extra, on the controller
+  - for the data plane Linux, nftables and the Python packages asyncssh and dnspython, on the controller; no privileges
 seealso:
   - plugin: cloudnet.vpc.lab_environment
     plugin_type: filter
@@ -138,6 +154,11 @@ EXAMPLES = r"""
   cloudnet.vpc.lab:
     faults:
       - {kind: throttle, actions: write, rate: 0.2, seed: 7}
+
+- name: Try packets on a copy of a network of one's own
+  cloudnet.vpc.lab:
+    name: copy
+    snapshot: snapshots/production
 
 - name: Empty it
   cloudnet.vpc.lab:
@@ -238,4 +259,34 @@ settings:
   description: The latency, throttling, quotas, faults and enforcement in force.
   returned: when it runs
   type: dict
+plane:
+  description: The data plane.
+  returned: when it runs
+  type: dict
+  contains:
+    state:
+      description:
+        - C(idle) while no instance runs, C(on), C(off), C(refused) where the machine lets it have none, C(failed) when it could not follow
+          the last change; then what was before stays.
+      type: str
+      sample: "on"
+    why:
+      description: Why it is refused or failed, and what to do; empty otherwise.
+      type: str
+      sample: ""
+    hosts:
+      description: How many instances run in it.
+      type: int
+      sample: 3
+    snapshot:
+      description: Whether it shows a snapshot.
+      type: bool
+      sample: false
+ssh_config:
+  description:
+    - An ssh configuration by which C(ssh -F) reaches the instances, by their names and ids. The lab writes it anew as they come and go.
+    - Empty where there is no data plane.
+  returned: when it runs
+  type: str
+  sample: /home/me/.local/state/cloudnet/main-3f9a1c/ssh_config
 """

@@ -41,7 +41,7 @@ class LabControl:
         return value
 
     def status(self) -> dict[str, Any]:
-        """``{name, version, pid, uptime, held, settings, accounts, now, plane: {state, why, hosts, snapshot}}``."""
+        """``{name, version, pid, uptime, held, settings, accounts, now, plane}``; plane as DataPlane.status."""
         return self._ask("status")
 
     def config(self, **settings: Any) -> dict[str, Any]:

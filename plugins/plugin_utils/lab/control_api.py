@@ -9,15 +9,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..twin.seams import TwinError
 from .accounts import read_accounts
 from .core import LOG, Lab
-from .plane.attach import SOCKET, plane_status
+from .plane.attach import plane_status
 from .plane.hosts import listing
-from .ssh_config import CONFIG
 from .wire import Reply
 
 PREFIX = "/_cloudnet/"
@@ -29,7 +27,7 @@ class ControlApi:
     """The operations: ``status config accounts calls calls/reset clock reset hosts twin_text stop``. Each takes and returns a mapping.
 
     ``on_accounts()`` is called when accounts or profiles changed (the daemon rewrites the config file), ``on_stop()`` after ``stop`` was
-    answered. ``about`` is told by ``status``, but for ``folder`` and ``sockets``, where the lab keeps its files and its sockets.
+    answered. ``about`` is told by ``status``, too.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class ControlApi:
 
     def _do_status(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         return {
-            **{key: value for key, value in self._about.items() if key not in ("folder", "sockets")},
+            **self._about,
             "version": VERSION,
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 3),
@@ -110,12 +108,9 @@ class ControlApi:
 
     def _do_hosts(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         """The data plane's instances, and the way in."""
-        folder, sockets = self._about.get("folder"), self._about.get("sockets")
-        return {
-            "hosts": listing(self._lab.plane) if self._lab.plane is not None else [],
-            "ssh_socket": str(Path(sockets) / SOCKET) if sockets else "",
-            "ssh_config": str(Path(folder) / CONFIG) if folder else "",
-        }
+        way_in = plane_status(self._lab)
+        hosts = listing(self._lab.plane) if self._lab.plane is not None else []
+        return {"hosts": hosts, "ssh_socket": way_in["ssh_socket"], "ssh_config": way_in["ssh_config"]}
 
     def _do_twin_text(self, _wanted: dict[str, Any]) -> dict[str, Any]:
         """What the kernel holds for this lab, as text."""

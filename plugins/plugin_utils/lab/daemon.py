@@ -73,6 +73,10 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
     from .plane.attach import attach
     from .server import LabServer
 
+    twin = str(options.get("twin") or "auto")
+    trial = threading.Thread(target=_try_namespaces, daemon=True)
+    if twin != "off":
+        trial.start()
     name, region = str(options["name"]), str(options.get("region") or "us-east-1")
     default_vpc = bool(options.get("default_vpc", False))
     lab = Lab(
@@ -84,11 +88,13 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
             throttle=options.get("throttle") or "none",
             default_vpc=default_vpc,
             enforce_iam=bool(options.get("enforce_iam", False)),
-            twin=str(options.get("twin") or "auto"),
+            twin=twin,
             snapshot=str(options.get("snapshot") or ""),
         )
     )
     sockets = socket_folder(name)
+    if twin != "off":
+        trial.join()
     attach(lab, folder, sockets)
     token = secrets.token_urlsafe(32)
     ending = threading.Event()
@@ -98,7 +104,7 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
         write_private(config, lab.accounts.config_text(server.url, region))
 
     about = {"name": name, "region": region, "default_vpc": default_vpc, "twin": lab.options.twin, "snapshot": lab.options.snapshot}
-    control = ControlApi(lab, token, write_config, ending.set, {**about, "folder": str(folder), "sockets": str(sockets)})
+    control = ControlApi(lab, token, write_config, ending.set, about)
     server = _bind(lambda port: LabServer(lab, control, port), int(options.get("port") or 0), int(options.get("former_port") or 0))
     lab.emulator.warm()
     write_config()
@@ -135,6 +141,13 @@ def _prepare(folder: Path, options: dict[str, Any]) -> Any:
             forget(folder)
 
     return serve
+
+
+def _try_namespaces() -> None:
+    """Find out, while the emulator is loaded, whether there can be a data plane; the answer is kept where ``attach`` asks for it."""
+    from ..twin.kernel.support import why_not
+
+    why_not()
 
 
 def _first_backend(lab: Any, region: str) -> None:

@@ -26,8 +26,7 @@ class RunningLab:
         self.lab = Lab(options)
         folder = Path(self._folder.name)
         attach(self.lab, folder, folder)
-        about = {"name": "in-process", "folder": str(folder), "sockets": str(folder)}
-        self._server = LabServer(self.lab, ControlApi(self.lab, token, self._write_config, lambda: None, about))
+        self._server = LabServer(self.lab, ControlApi(self.lab, token, self._write_config, lambda: None, {"name": "in-process"}))
         self.url = self._server.url
         self.control = LabControl(self.url, token)
         self.config_file = Path(self._folder.name) / "config"

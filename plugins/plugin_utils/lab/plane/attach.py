@@ -29,7 +29,8 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
 
     ``folder``: for the ssh configuration, the lab's own key and the log. ``sockets``: for the socket by which the user comes in.
     ``why_not``: why there can be none ("" when there can); found out when it is None.
-    Raises ValueError, in one line, for an unknown option, and where what is required cannot be had.
+    Raises ValueError, in one line, for an unknown option, and where what is required cannot be had; OSError for a folder that cannot be
+    written.
     """
     wanted, snapshot = lab.options.twin, lab.options.snapshot
     if wanted not in CHOICES:
@@ -49,6 +50,9 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
     except SnapshotError as error:
         raise ValueError(f"snapshot: {error}") from error
 
+    # The files are there before the first instance is, so that who is told of them finds them; a former lab's hosts are gone from them.
+    written = ssh_config.write(folder, str(sockets / SOCKET), ())
+
     def begin(listener: socket.socket | None, log: Path | None, options: Any) -> Twin:
         twin = start(listener, log, options)
         # Without the lab's own key the way in by the network's own means remains: it is not worth more than a line.
@@ -63,6 +67,7 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
 
     plane = DataPlane(
         lab,
+        ssh=(str(sockets / SOCKET), str(written.config)),
         start=begin,
         why_not=refused,
         log=folder / "lab.log",
@@ -81,9 +86,16 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
 
 
 def plane_status(lab: Lab) -> dict[str, Any]:
-    """A lab's ``{state, why, hosts, snapshot}``; see DataPlane.status."""
+    """A lab's ``{state, why, hosts, snapshot, ssh_socket, ssh_config}``; see DataPlane.status."""
     if lab.plane is None:
-        return {"state": OFF, "why": "the lab was started with twin: off", "hosts": 0, "snapshot": False}
+        return {
+            "state": OFF,
+            "why": "the lab was started with twin: off",
+            "hosts": 0,
+            "snapshot": False,
+            "ssh_socket": "",
+            "ssh_config": "",
+        }
     found: dict[str, Any] = lab.plane.status()
     return found
 

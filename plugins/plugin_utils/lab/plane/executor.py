@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ...twin.client import TwinError
+from ..core import LOG
 from ..fidelity.ssm import Outcome
 from .plane import DataPlane
 
@@ -22,6 +23,7 @@ class NodeExecutor:
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
+        self._said = ""
 
     def online(self, account: str, region: str) -> Mapping[str, Mapping[str, Any]]:
         """The managed nodes of an account and Region, with PingStatus and LastPingDateTime; Inactive ones are not listed."""
@@ -30,7 +32,10 @@ class NodeExecutor:
             return {}
         try:
             nodes = twin.nodes()
-        except TwinError:
+        except TwinError as error:
+            if str(error) != self._said:  # it is asked many times a second
+                self._said = str(error)
+                LOG.error("Systems Manager's nodes: %s", error)
             return {}
         found: dict[str, dict[str, Any]] = {}
         for key, told in nodes.items():

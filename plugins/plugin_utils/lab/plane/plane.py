@@ -54,7 +54,8 @@ class DataPlane:
     """One lab's. ``start`` makes the twin, ``why_not`` tells why there can be none ("" when there can).
 
     ``fixed``: a network to show instead of the lab's own (a snapshot), with its facts. ``on_hosts`` is called with the listing of hosts
-    when that has changed, outside all locks. ``bind`` gives the socket by which the user comes in.
+    when that has changed, outside all locks. ``bind`` gives the socket by which the user comes in; ``ssh``: its path, and the path of the
+    ssh configuration.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class DataPlane:
         bind: Callable[[], socket.socket] | None = None,
         fixed: tuple[Network, Facts] | None = None,
         on_hosts: Callable[[DataPlane], None] | None = None,
+        ssh: tuple[str, str] = ("", ""),
     ) -> None:
+        self._ssh = ssh
         self._lab, self._start, self._log, self._bind = lab, start, log, bind
         self._refused, self._fixed, self._on_hosts = why_not, fixed, on_hosts
         self._why = ""
@@ -302,7 +305,10 @@ class DataPlane:
     # -- what control and Systems Manager ask --------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """``{state, why, hosts, snapshot}``. States: off, idle (nothing runs), on, failed (the last good state stays), refused."""
+        """``{state, why, hosts, snapshot, ssh_socket, ssh_config}``; the paths are empty where there is no data plane.
+
+        States: off, idle (nothing runs), on, failed (the last good state stays), refused.
+        """
         why, state = self._refused or self._why, ON
         if self._refused:
             state = REFUSED
@@ -313,7 +319,9 @@ class DataPlane:
         elif not self.twin.alive:
             state, why = FAILED, _STOPPED_WITHOUT
         running = sum(instance.state == "running" for instance in self._sent[0].instances.values()) if self.twin is not None else 0
-        return {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
+        way_in = ("", "") if self._refused else self._ssh
+        told = {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
+        return {**told, "ssh_socket": way_in[0], "ssh_config": way_in[1]}
 
     @property
     def known(self) -> tuple[Network, Facts]:

@@ -41,7 +41,8 @@ def test_nothing_is_started_before_an_instance_runs(lab: Any, planes: Planes) ->
     vpc, other = make_vpc(lab), make_vpc(lab, "10.1.0.0/16", account=B)
     join(vpc, other)
     allow(vpc, 22)
-    assert (planes.twins, lab.control.status()["plane"]) == ([], {"state": "idle", "why": "", "hosts": 0, "snapshot": False})
+    told = lab.control.status()["plane"]
+    assert (planes.twins, told["state"], told["why"], told["hosts"], told["snapshot"]) == ([], "idle", "", 0, False)
     (key,) = launch(vpc)
     assert (len(planes.twins), sorted(planes.twin.network.instances)) == (1, [key])
     assert (22 in ports(planes), len(planes.twin.network.peerings)) == (True, 1)
@@ -99,7 +100,8 @@ def test_where_it_cannot_start_the_lab_goes_on_without(lab: Any, planes: Planes)
     vpc = make_vpc(lab)
     launch(vpc)
     allow(vpc, 443)
-    assert lab.control.status()["plane"] == {"state": "refused", "why": planes.refuses, "hosts": 0, "snapshot": False}
+    told = lab.control.status()["plane"]
+    assert (told["state"], told["why"], told["hosts"], told["ssh_config"]) == ("refused", planes.refuses, 0, "")
 
 
 def test_what_must_be_there_and_cannot_be_is_refused(lab: Any, tmp_path: Path) -> None:
