@@ -42,7 +42,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import (
     WireEnd,
 )
 from support.kernel_sight import links, sight
-from support.namespaces import inside_tree, needs_namespaces, run_in_tree
+from support.namespaces import KINDS, inside_both_trees, needs_namespaces, run_in_tree
 
 pytestmark = needs_namespaces
 
@@ -135,7 +135,7 @@ def reaches(kernel: NetworkKernel, source: str, destination: str, to: str, secon
             return False
 
 
-@inside_tree
+@inside_both_trees
 def test_packets_follow() -> None:
     kernel = NetworkKernel()
     closed = network(rules=())
@@ -148,7 +148,7 @@ def test_packets_follow() -> None:
     assert not reaches(kernel, "i-5", "i-6", "10.0.0.6")
 
 
-@inside_tree
+@inside_both_trees
 def test_refused_when_nobody_listens() -> None:
     kernel = NetworkKernel()
     kernel.apply(network())
@@ -166,7 +166,7 @@ def test_refused_when_nobody_listens() -> None:
                 client.recv(1)
 
 
-@inside_tree
+@inside_both_trees
 def test_same_again_sends_nothing() -> None:
     kernel = NetworkKernel()
     kernel.apply(network())
@@ -175,7 +175,7 @@ def test_same_again_sends_nothing() -> None:
     assert (Netlink.sent, Nft.sent) == (sent, ran)
 
 
-@inside_tree
+@inside_both_trees
 def test_one_chain_is_one_transaction() -> None:
     kernel = NetworkKernel()
     kernel.apply(network())
@@ -185,7 +185,7 @@ def test_one_chain_is_one_transaction() -> None:
     assert "udp dport 7000 accept" in kernel.listed("vpc-1")
 
 
-@inside_tree
+@inside_both_trees
 def test_one_route_is_one_message() -> None:
     kernel = NetworkKernel()
     state = network()
@@ -198,7 +198,7 @@ def test_one_route_is_one_message() -> None:
     assert (Netlink.sent, Nft.sent) == (sent + 2, ran)
 
 
-@inside_tree
+@inside_both_trees
 def test_state_is_the_same_by_whatever_way() -> None:
     """The kernel holds the same after changes to and fro as if it had been built at once."""
     small, large = network((5, 6)), network((5, 6, 7, 8), ("ip saddr 10.0.0.7 accept",))
@@ -220,7 +220,7 @@ def test_state_is_the_same_by_whatever_way() -> None:
     same(everything(kernel), wanted)
 
 
-@inside_tree
+@inside_both_trees
 def test_every_kind_of_content_changes() -> None:
     """Each item of a namespace, changed alone, ends as it does when it is built at once, and changes back."""
     state = network()
@@ -277,7 +277,7 @@ def _setting(kernel: NetworkKernel, name: str, path: str) -> str:
         return Path("/proc/sys/net", path).read_text(encoding="ascii").strip()
 
 
-@inside_tree
+@inside_both_trees
 def test_wires_change_in_place_and_move() -> None:
     kernel = NetworkKernel()
     state = network((5, 6, 7), ("iifgroup 1000 accept",))
@@ -311,7 +311,7 @@ def test_wires_change_in_place_and_move() -> None:
         kernel.descriptor("i-7")
 
 
-@inside_tree
+@inside_both_trees
 def test_parked_address_goes_live_without_a_gap() -> None:
     """While an address moves from the parking namespace to one of its own every ping is answered by the one or the other."""
     live = network()
@@ -376,7 +376,7 @@ def test_parked_address_goes_live_without_a_gap() -> None:
     assert count > 100 and not lost, f"{len(lost)} of {count} lost"
 
 
-@inside_tree
+@inside_both_trees
 def test_large_switch_neither_leaks_nor_loses() -> None:
     """A ruleset far larger than a transaction is exchanged for another under traffic."""
 
@@ -416,7 +416,7 @@ def test_large_switch_neither_leaks_nor_loses() -> None:
     assert kernel.listed("vpc-1").count("accept") == 3001
 
 
-@inside_tree
+@inside_both_trees
 def test_sets_change_by_their_elements() -> None:
     def ruled(addresses: frozenset[str], blocks: frozenset[str], gates: frozenset[str], extra: dict[str, Chain]) -> Namespace:
         sets = {
@@ -475,12 +475,8 @@ def _broken() -> dict[str, tuple[KernelState, str]]:
     }
 
 
+@inside_both_trees
 def test_failure_leaves_the_last_good_state() -> None:
-    said = run_in_tree(_failures)
-    assert not said, said
-
-
-def _failures() -> None:
     kernel = NetworkKernel()
     good = network((5, 6), ("ip saddr 10.0.0.5 accept",))
     kernel.apply(good)
@@ -500,7 +496,7 @@ def _failures() -> None:
     assert reaches(kernel, "i-7", "i-6", "10.0.0.6")
 
 
-@inside_tree
+@inside_both_trees
 def test_failure_of_the_kernel_at_any_message() -> None:
     """Whichever message or transaction of a change fails, what was there is there again."""
     first, second = network((5, 6), ("accept",)), network((5, 7, 8), ("ip saddr 10.0.0.7 accept",))
@@ -547,7 +543,7 @@ def test_failure_of_the_kernel_at_any_message() -> None:
     same(everything(kernel), everything(fresh))
 
 
-@inside_tree
+@inside_both_trees
 def test_what_cannot_be_restored_is_made_anew() -> None:
     good = network((5, 6))
     kernel = NetworkKernel()
@@ -574,7 +570,7 @@ def test_what_cannot_be_restored_is_made_anew() -> None:
     assert {name for name in now if now[name] != was[name]} == {"vpc-1"}
 
 
-@inside_tree
+@inside_both_trees
 def test_nothing_opens_while_a_router_is_made() -> None:
     """A flood that begins before there is a way finds none that the rules do not allow."""
     base = network((5,), ())
@@ -603,7 +599,7 @@ def test_nothing_opens_while_a_router_is_made() -> None:
         thread.join()
 
 
-@inside_tree
+@inside_both_trees
 def test_sockets_from_many_threads() -> None:
     kernel = NetworkKernel()
     state = network((5, 6, 7))
@@ -632,7 +628,7 @@ def test_sockets_from_many_threads() -> None:
         kernel.socket("i-99", socket.AF_INET, socket.SOCK_DGRAM)
 
 
-@inside_tree
+@inside_both_trees
 def test_nothing_is_left_after_close() -> None:
     """The kernel counts namespaces for the limit of this user namespace: many more are made and closed than it allows at once."""
     kernel = NetworkKernel()
@@ -655,7 +651,7 @@ def test_nothing_is_left_after_close() -> None:
         kernel.descriptor("vpc-1")
 
 
-@inside_tree
+@inside_both_trees
 def test_program_serves_where_there_is_no_library() -> None:
     nft._library = lambda: None  # type: ignore[assignment]
     if nft.program() is None:
@@ -684,8 +680,10 @@ def _network_of_the_host() -> tuple[list[str], str, dict[str, str]]:
     return sight(), listed, settings
 
 
-def test_host_is_as_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rootless", KINDS)
+def test_host_is_as_before(rootless: bool) -> None:
     before = _network_of_the_host()
+    reading, writing = os.pipe()
 
     def build() -> None:
         kernel = NetworkKernel()
@@ -693,13 +691,15 @@ def test_host_is_as_before(tmp_path: Path) -> None:
         if not reaches(kernel, "i-5", "i-6", "10.0.0.6"):
             raise AssertionError("no packets")
         made = [f"net:[{os.fstat(kernel.descriptor(name)).st_ino}]" for name in kernel.state.namespaces]
-        (tmp_path / "made").write_text(" ".join(made), encoding="ascii")
+        os.write(writing, " ".join(made).encode())
         # It ends without closing anything.
 
-    said = run_in_tree(build)
+    said = run_in_tree(build, rootless=rootless)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        made = pipe.read().split()
     assert not said, said
     assert _network_of_the_host() == before
-    made = (tmp_path / "made").read_text(encoding="ascii").split()
     assert len(made) == 3
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -708,7 +708,7 @@ def test_host_is_as_before(tmp_path: Path) -> None:
             continue
 
 
-@inside_tree
+@inside_both_trees
 def test_nothing_outside_answers_from_inside() -> None:
     """There is no way out of a namespace but by the wires of the state: not even to the loopback of the machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

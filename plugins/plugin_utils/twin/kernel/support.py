@@ -23,7 +23,7 @@ _SECONDS = 30
 
 def _setting(path: str) -> str:
     try:
-        return Path("/proc/sys", path).read_text(encoding="ascii").strip()
+        return Path("/proc/sys", path).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -63,7 +63,7 @@ def has_ipv6() -> bool:
 @cache
 def every_group() -> str:
     """All groups that this user namespace knows, as a range for ``ping_group_range``: instances' groups lie among them."""
-    with open("/proc/self/gid_map", encoding="ascii") as file:
+    with open("/proc/self/gid_map", encoding="utf-8") as file:
         rows = [[int(word) for word in line.split()] for line in file]
     # The kernel compares by the outer number and takes no number above 2^31 - 1.
     ends = sorted((outside + count - 1, inside + count - 1) for inside, outside, count in rows)
@@ -81,7 +81,7 @@ def of_profile(profile: str) -> dict[str, str]:
 
 def read(path: str) -> str:
     """A setting of the network namespace that the calling thread is in. Raises OSError."""
-    with open(ROOT + path, encoding="ascii") as file:
+    with open(ROOT + path, encoding="utf-8") as file:
         return file.read().strip()
 
 
@@ -99,7 +99,7 @@ def write(values: Mapping[str, str]) -> None:
                 continue
             raise
         try:
-            os.write(descriptor, value.encode("ascii"))
+            os.write(descriptor, value.encode())
         except OSError as error:
             raise OSError(error.errno, error.strerror, ROOT + path) from None
         finally:
