@@ -99,13 +99,16 @@ class FlowTable:
         self._lost = True
 
     def flush(self, watched: Iterable[str] = ()) -> list[Record]:
-        """The interval's records, and a new interval. An ENI of ``watched`` without any has one that says so."""
+        """The interval's records, and a new interval.
+
+        An ENI of ``watched`` without any has one that says so, and where packets were lost, so does each ENI.
+        """
         start, end = int(self._begun), int(self._clock())
         counts, lost = self._counts, self._lost
         self._counts, self._begun, self._lost = {}, self._clock(), False
         found = [self._record(*key, count) for key, count in counts.items()]
         heard = {record.interface for record in found}
-        for interface in sorted(set(watched)):
+        for interface in sorted({*watched, *heard} if lost else set(watched)):
             if interface in self._interfaces and (lost or interface not in heard):
                 found.append(Record(interface, self._interfaces[interface].account, start, end, status=SKIPPED if lost else NO_DATA))
         return sorted(found)

@@ -119,6 +119,9 @@ def test_quiet_and_lossy_intervals_say_so() -> None:
         ("eni-a", "OK"),
         ("eni-b", "SKIPDATA"),
     ]
+    flows.note(packet("ACCEPT in", "203.0.113.12", "172.31.16.139"))
+    flows.lose()
+    assert [(record.interface, record.status) for record in flows.flush()] == [("eni-a", "SKIPDATA"), ("eni-a", "OK")]
     assert flows.flush() == []
 
 
