@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
 
-TARGETS := peer test lab lab-down ssh shell env bench setup system clean help
+TARGETS := peer test lab lab-down ssh shell env bench differential setup system clean help
 .PHONY: $(TARGETS)
 $(TARGETS):
 	@tests/tools/run $@ $(ARGS)
