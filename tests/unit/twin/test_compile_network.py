@@ -176,7 +176,7 @@ def test_a_changed_flow_log_changes_the_port() -> None:
 
 
 def pairs(state: KernelState) -> frozenset[str]:
-    return state.namespaces["igw-a"].ruleset.sets["pairs"].elements
+    return state.namespaces["igw-a"].ruleset.sets["private"].elements
 
 
 @pytest.mark.parametrize(
@@ -304,3 +304,24 @@ def test_overlapping_vpcs_are_apart() -> None:
         end.namespace for wire in state.wires for end in (wire.left, wire.right) if "vpc-z" in (wire.left.namespace, wire.right.namespace)
     }
     assert joined == {"vpc-z", "park:vpc-z"}
+
+
+def test_many_public_addresses_are_cut_into_rules_that_fit() -> None:
+    made = Builder()
+    made.vpc("vpc-a", "10.0.0.0/16")
+    made.subnet("subnet-1", "vpc-a", "10.0.0.0/20")
+    made.internet("vpc-a")
+    for number in range(250):
+        made.host(f"i-{number}", "subnet-1", f"10.0.1.{number + 1}", public=f"198.18.0.{number + 1}")
+    chain = compiled(made).namespaces["igw-a"].ruleset.chains["zones"]
+    *zones, last = chain.rules
+    assert len(zones) == 6
+    assert last == "meta nfproto ipv4 drop"
+    assert max(map(len, zones)) < 2500
+    given = [pair.partition(" : ") for rule in zones for pair in rule.partition("{ ")[2].partition(" }")[0].split(", ")]
+    assert len(given) == 500
+    by_zone: dict[str, set[str]] = {}
+    for address, _colon, zone in given:
+        by_zone.setdefault(zone, set()).add(address.rpartition(".")[2])
+    assert len(by_zone) == 250
+    assert all(len(last) == 1 for last in by_zone.values()), "a pair's two addresses have one zone"

@@ -20,6 +20,7 @@ from .sites import Nat, Outlet, Site
 
 INTERNET = "internet"
 _TO_INTERNET, _FROM_INTERNET = 'iifname "up" oifname "out"', 'iifname "out" oifname "up"'
+_PAIRS = 100
 
 RESTORE = Chain(
     "restore",
@@ -92,25 +93,27 @@ def _blocks(name: str, blocks: Iterable[str]) -> NftSet:
 def _internet_ruleset(site: Site) -> Ruleset:
     """One private address to one public one, both ways; IPv6 as it is. What has no public address goes nowhere.
 
-    A flow lasts as long as its pair does: an address that goes to another instance takes no flow with it.
+    AWS's gateway remembers nothing: an address that goes to another instance takes the next packet there. So flows are tracked in a zone
+    of the pair, and a new pair knows none of the old one's.
     https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html
     """
     sets = (
         NftSet("public", "ipv4_addr : ipv4_addr", frozenset(f"{public} : {private}" for private, public in site.public)),
         NftSet("private", "ipv4_addr : ipv4_addr", frozenset(f"{private} : {public}" for private, public in site.public)),
-        NftSet("pairs", "ipv4_addr . ipv4_addr", frozenset(f"{private} . {public}" for private, public in site.public)),
         _blocks("open", site.open6),
     )
     chains = (
         RESTORE,
         SILENT,
         CLOSED,
+        Chain("zones", (*_zones(site), "meta nfproto ipv4 drop"), "type filter hook prerouting priority -250; policy accept;"),
         Chain("arrive", ('iifname "out" dnat ip to ip daddr map @public',), "type nat hook prerouting priority -100; policy accept;"),
         Chain(
             "pass",
             (
-                f"{_FROM_INTERNET} ct direction original ip daddr . ct original ip daddr @pairs accept",
-                f"{_FROM_INTERNET} ct direction reply ip daddr . ct reply ip daddr @pairs accept",
+                # What belongs to no flow is not translated.
+                "meta nfproto ipv4 ct state invalid drop",
+                f"{_FROM_INTERNET} meta nfproto ipv4 accept",
                 f"{_FROM_INTERNET} ip6 daddr @open accept",
                 f"{_TO_INTERNET} meta nfproto ipv4 accept",
                 f"{_TO_INTERNET} ip6 saddr @open accept",
@@ -118,17 +121,18 @@ def _internet_ruleset(site: Site) -> Ruleset:
             "type filter hook forward priority 0; policy drop;",
         ),
         Chain("leave", ('oifname "out" snat ip to ip saddr map @private',), "type nat hook postrouting priority 100; policy accept;"),
-        Chain(
-            "translated",
-            (
-                'oifname "out" ct direction original ct original ip saddr . ip saddr @pairs accept',
-                'oifname "out" ct direction reply ct reply ip saddr . ip saddr @pairs accept',
-                'oifname "out" meta nfproto ipv4 drop',
-            ),
-            "type filter hook postrouting priority 300; policy accept;",
-        ),
     )
     return _ruleset(chains, sets)
+
+
+def _zones(site: Site) -> Iterator[str]:
+    """Rules that give each pair's packets its zone. A rule holds so many that it still fits into a message to the kernel."""
+    numbers = names.numbers(" ".join(pair) for pair in site.public)
+    for start in range(0, len(site.public), _PAIRS):
+        pairs = site.public[start : start + _PAIRS]
+        for end, side, place in (("out", "daddr", 1), ("up", "saddr", 0)):
+            members = ", ".join(f"{pair[place]} : {numbers[' '.join(pair)]}" for pair in pairs)
+            yield f'iifname "{end}" ct zone set ip {side} map {{ {members} }} accept'
 
 
 def _egress_ruleset(site: Site) -> Ruleset:
