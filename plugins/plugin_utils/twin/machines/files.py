@@ -116,7 +116,7 @@ target=root
 shell=
 login=
 keep=
-assign=
+folder=
 fail() {{
     echo "sudo: $1" >&2
     exit 1
@@ -126,9 +126,10 @@ while [ $# -gt 0 ]; do
     --) shift; break ;;
     --user=*) target=${{1#*=}} ;;
     --user) target=$2; shift ;;
-    --group=* | --prompt=* | --chdir=* | --host=* | --close-from=*) ;;
+    --group=* | --prompt=* | --host=* | --close-from=*) ;;
     --group | --prompt | --host | --close-from) shift ;;
-    --chdir) cd "$2" || exit 1; shift ;;
+    --chdir=*) folder=${{1#*=}} ;;
+    --chdir) folder=$2; shift ;;
     --login) login=1 ;;
     --shell) shell=1 ;;
     --preserve-env*) keep=1 ;;
@@ -152,7 +153,7 @@ while [ $# -gt 0 ]; do
                 fi
                 case $letter in
                 u) target=$value ;;
-                D) cd "$value" || exit 1 ;;
+                D) folder=$value ;;
                 esac
                 ;;
             i) login=1 ;;
@@ -184,21 +185,23 @@ export SUDO_USER SUDO_UID SUDO_GID
 HOME=$home USER=$name LOGNAME=$name SHELL=$program
 export PATH HOME USER LOGNAME SHELL
 if [ -n "$login" ]; then
-    cd "$home" || exit 1
     if [ $# -gt 0 ]; then
-        SUDO_COMMAND="$*"
         set -- "$program" -l -c 'exec "$@"' "$program" "$@"
     else
         set -- "$program" -l
     fi
-elif [ -n "$shell" ] || [ $# -eq 0 ]; then
-    [ -n "$shell" ] || fail "usage: sudo [-u user] command"
+    folder=$home
+elif [ -n "$shell" ]; then
     if [ $# -gt 0 ]; then
         set -- "$program" -c 'exec "$@"' "$program" "$@"
     else
         set -- "$program"
     fi
+elif [ $# -eq 0 ]; then
+    fail "usage: sudo [-u user] command"
 fi
+# Only the one that we become may be able to enter it.
+[ -z "$folder" ] || set -- /bin/sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
 [ "$uid" = "$me" ] && exec "$@"
 if [ -u {BECOME} ]; then
     groups=--init-groups

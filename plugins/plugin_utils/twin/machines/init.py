@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -95,18 +96,15 @@ def _fill(boot: Boot, owner: int) -> None:
 
 
 def idle() -> NoReturn:
-    """Be a process 1 that does nothing and costs next to nothing."""
+    """Be a process 1 that does nothing and costs next to nothing. Raises OSError."""
     # The kernel itself buries the children of a process that ignores their end, and an exec keeps that.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _limit()
     no_new_privileges()
     for path in _IDLE:
-        try:
+        if os.path.exists(path):
             os.execve(path, ["sleep", "infinity"], {})
-        except OSError:
-            continue
-    while True:
-        signal.pause()
+    raise OSError(errno.ENOENT, "the host has no program that an instance could have as its first process", _IDLE[0])
 
 
 def launch(request: Launch) -> NoReturn:

@@ -11,7 +11,7 @@ import os
 import pickle
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,12 @@ from .root import DISK_SIZE
 from .userdata import boot_script
 
 _INODES = 65536
+_PATIENCE = 5.0
+"""Seconds until the end of an instance that ends by itself must have been told."""
+
+
+class _GoneError(TwinError):
+    """The instance ended by itself just then."""
 
 
 class Process:
@@ -57,12 +63,16 @@ class Process:
 
 @dataclass
 class _Disk:
-    """An instance that was booted once. ``filled``: its disk has its first files; ``process``: process 1, None while it is stopped."""
+    """An instance that was booted once. ``filled``: its disk has its first files; ``seeded``: its user data was run.
+
+    ``wanted``: it is to run; ``process``: its process 1, None when it does not run.
+    """
 
     folder: Path
     machine: Machine
     filled: bool = False
     seeded: bool = False
+    wanted: bool = False
     process: Process | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -101,35 +111,52 @@ class ProcessMachines:
         disk = self._machines.get(machine.id)
         if disk is None:
             disk = self._machines[machine.id] = _Disk(self._disks / machine.id, machine)
+        # A caller who gives up must not leave an instance behind of which nobody knows whether it runs.
+        await asyncio.shield(self._background(self._boot(disk, machine)))
+
+    async def _boot(self, disk: _Disk, machine: Machine) -> None:
         async with disk.lock:
+            if self._machines.get(machine.id) is not disk:
+                raise TwinError(f"{machine.id} is terminated")
             if disk.process is not None:
                 if disk.machine.boots == machine.boots:
                     return
                 await self._end(disk)
             disk.machine = machine
             await self._start(disk)
+            disk.wanted = True
         if machine.user_data and not disk.seeded:
             disk.seeded = True
-            task = asyncio.create_task(self._seed(machine.id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background(self._seed(machine.id))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def halt(self, id: str) -> None:
         """See seams.Machines."""
         disk = self._machines.get(id)
         if disk is not None:
             async with disk.lock:
+                disk.wanted = False
                 await self._end(disk)
 
     async def discard(self, id: str) -> None:
         """See seams.Machines."""
         await self.halt(id)
         disk = self._machines.pop(id, None)
-        if disk is not None and disk.folder.is_dir():
-            with suppress(OSError):
-                umount(disk.folder, MNT_DETACH)
-            with suppress(OSError):
-                disk.folder.rmdir()
+        if disk is None:
+            return
+        async with disk.lock:
+            # A boot may have waited for the lock behind us.
+            await self._end(disk)
+            if disk.folder.is_dir():
+                with suppress(OSError):
+                    umount(disk.folder, MNT_DETACH)
+                with suppress(OSError):
+                    disk.folder.rmdir()
 
     async def spawn(
         self,
@@ -146,7 +173,7 @@ class ProcessMachines:
     ) -> Process:
         """See seams.Machines. ``environment`` comes on top of a login's."""
         disk = self._machines.get(id)
-        if disk is None or disk.process is None:
+        if disk is None or not disk.wanted:
             raise TwinError(f"{id} does not run")
         if not argv:
             raise TwinError(f"{id}: no program to run")
@@ -162,9 +189,25 @@ class ProcessMachines:
             given=tuple(number for number, _handle in given),
         )
         try:
-            return await self._request([handle for _number, handle in given], do="spawn", instance=id, request=request)
+            try:
+                return await self._launch(disk, given, request)
+            except _GoneError:
+                return await self._launch(disk, given, request)
         except TwinError as error:
             raise TwinError(f"{id}: {argv[0]} does not start: {error}") from None
+
+    async def _launch(self, disk: _Disk, given: Sequence[tuple[int, int]], request: Launch) -> Process:
+        if disk.process is None:
+            # It rebooted itself: what ends an instance from within is no stop.
+            await self.boot(disk.machine)
+        first = disk.process
+        try:
+            return await self._request([handle for _number, handle in given], do="spawn", instance=disk.machine.id, request=request)
+        except _GoneError:
+            if first is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(first.wait(), _PATIENCE)
+            raise
 
     def running(self, id: str) -> bool:
         """See seams.Machines."""
@@ -177,8 +220,23 @@ class ProcessMachines:
             task.cancel()
         await asyncio.gather(*(self.discard(id) for id in list(self._machines)), return_exceptions=True)
         self._shut()
-        with suppress(ChildProcessError):
-            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, self._zygote, 0)
+        await self._bury()
+
+    async def _bury(self) -> None:
+        """Wait until the zygote has ended."""
+        loop, handle = asyncio.get_running_loop(), -1
+        try:
+            handle = os.pidfd_open(self._zygote)
+            ended = asyncio.Event()
+            loop.add_reader(handle, ended.set)
+            await ended.wait()
+            os.waitpid(self._zygote, 0)
+        except (ProcessLookupError, ChildProcessError):
+            return
+        finally:
+            if handle >= 0:
+                loop.remove_reader(handle)
+                os.close(handle)
 
     # -- the agent's folder ----------------------------------------------------------------------------------------------------------
 
@@ -264,7 +322,12 @@ class ProcessMachines:
         key = next(self._keys)
         answer = self._asked[key] = asyncio.get_running_loop().create_future()
         self.ask(handles, key=key, **question)
-        return await asyncio.shield(answer)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            # What nobody waits for any more is not to run.
+            answer.add_done_callback(lambda done: done.exception() or done.result().signal(signal.SIGKILL))
+            raise
 
     def ask(self, handles: Sequence[int] = (), **question: Any) -> None:
         """Put a question to the zygote, in order; see zygote.py. The handles stay the caller's. Raises TwinError when it is gone."""
@@ -323,7 +386,7 @@ class ProcessMachines:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(process)
             elif waiting is not None and not waiting.done():
-                waiting.set_exception(TwinError(said["error"]))
+                waiting.set_exception((_GoneError if said.get("gone") else TwinError)(said["error"]))
 
     def _shut(self) -> None:
         """The zygote ended, or is to end: with it all instances."""

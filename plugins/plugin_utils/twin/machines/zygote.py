@@ -3,8 +3,8 @@
 """The process from which instances and their programs are forked: small, with one thread, and with nothing of the host's in its files.
 
 It is asked over a socket of packets: one byte and descriptors, the first of which is a file in memory with the question. It answers in
-JSON: ``{"key", "pid"}`` or ``{"key", "error"}`` to a question, ``{"exit", "status"}`` when something ended. What it imports is little on
-purpose: a fork takes as long as there is memory to copy the tables of.
+JSON: ``{"key", "pid"}`` or ``{"key", "error", "gone"}`` to a question (gone: the instance ended by itself), ``{"exit", "status"}`` when
+something ended. What it imports is little on purpose: a fork takes as long as there is memory to copy the tables of.
 
 An instance needs two forks: one that enters the namespaces, whose ids are then mapped from here, and its child, process 1 of the new
 namespace of process ids; the first ends at once, and the kernel gives its child to us. A program in an instance needs one.
@@ -12,6 +12,7 @@ namespace of process ids; the first ends at once, and the kernel gives its child
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import json
@@ -49,6 +50,8 @@ _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC 
 _ALL = _OWN | CLONE_NEWNET
 _PACKET = 65536
 _DESCRIPTORS = 16
+_GONE = (errno.ESRCH, errno.ENOMEM)
+"""What the kernel says of a namespace of process ids whose process 1 has ended, or is about to."""
 INSTANCE_IDS = 65535
 
 
@@ -128,7 +131,7 @@ class _Zygote:
             getattr(self, "do_" + question.pop("do"))(descriptors=descriptors[1:], **question)
         except OSError as error:
             if "key" in question:
-                self._say(key=question["key"], error=_text(error))
+                self._say(key=question["key"], error=_text(error), gone=error.errno in _GONE)
         finally:
             for descriptor in descriptors[1:]:
                 os.close(descriptor)
@@ -158,14 +161,15 @@ class _Zygote:
             os.close(process)
             set_up(boot, disk)
             channel.send(b"ready")
-            close_all_but(set())
+            # Closed by the exec: before, we could not be entered, since nobody may look at us.
+            close_all_but({channel.fileno()})
             idle()
 
         self._bear(key, instance, body, {network, disk})
 
     def do_spawn(self, key: int, instance: str, request: Launch, descriptors: list[int]) -> None:
         if instance not in self.instances:
-            raise OSError("it does not run")
+            raise ProcessLookupError(errno.ESRCH, "it does not run")
         home = self.instances[instance]
 
         def body(channel: socket.socket) -> None:
@@ -323,7 +327,8 @@ def _map(pid: int, ids: bool) -> None:
 
 def has_ids() -> bool:
     """Whether our user namespace has ids for instances beside our own."""
-    with open("/proc/self/uid_map", encoding="ascii") as stream:
+    # As bytes: a copy of the daemon may be unable to load what reads another encoding.
+    with open("/proc/self/uid_map", "rb") as stream:
         ranges = [tuple(int(word) for word in line.split()) for line in stream]
     return any(inside <= 1 and inside + count >= 1 + INSTANCE_IDS for inside, _outside, count in ranges)
 
