@@ -53,7 +53,8 @@ def host_namespace(item: Host) -> Namespace:
             neighbours.add(Neighbour(device, via, names.ROUTER_MAC))
             # The first ENI of a family has the main table; the others have one of their own, for what comes from their addresses.
             table = _BY_SOURCE + place if family in defaults else MAIN
-            routes.add(Route(table, destination, device=device, via=via))
+            # Of several addresses the first is the one that the host speaks from.
+            routes.add(Route(table, destination, device=device, via=via, source=owned[0] if len(owned) > 1 else ""))
             if table != MAIN:
                 rules.update(Rule(family, _BY_SOURCE, table, source=host(address)) for address in owned)
             defaults.add(family)
