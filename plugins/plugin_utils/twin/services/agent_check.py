@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SERVICES = ("ssm", "ssmmessages")
 """https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html: ec2messages is for agents before 3.3.40.0 only."""
 PORT = 443
-DNS_SECONDS, DNS_TRIES, CONNECT_SECONDS = 1.0, 2, 3.0
-"""A SYN that is lost is sent again after one second: a connection has two chances before it counts as dropped."""
+DNS_SECONDS, DNS_TRIES, CONNECT_SECONDS = 1.0, 3, 3.0
+"""A SYN that is lost is sent again after one second. Long enough for a machine that is busy building a large network meanwhile."""
 
 
 class Unreachable(Exception):
