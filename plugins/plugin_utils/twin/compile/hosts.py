@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ..state import HOST, MAIN, PARKING, Address, Chain, Namespace, Neighbour, Route, Rule, Ruleset, Wire, WireEnd
 from . import names
@@ -97,10 +98,14 @@ def shared_namespaces(site: Site) -> Iterator[Namespace]:
 
 def _addresses(ports: list[Port]) -> Iterator[Address]:
     for port in ports:
-        for address in port.addresses:
-            yield Address("lo", f"{address}/32")
-        for address in port.ipv6s:
-            yield Address("lo", f"{address}/128")
+        for address in (*port.addresses, *port.ipv6s):
+            yield _answers(address)
+
+
+@lru_cache(maxsize=1 << 15)
+def _answers(address: str) -> Address:
+    """The same object each time, which makes them quick to compare."""
+    return Address("lo", host(address))
 
 
 def _answering(name: str, addresses: frozenset[Address], ruleset: Ruleset, blocks: tuple[str, ...] = ()) -> Namespace:

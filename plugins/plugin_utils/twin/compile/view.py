@@ -61,10 +61,11 @@ class Crossing:
 class View:
     """One VPC. ``numbers``: subnet id to the number that is its mark, its routing table and the link group of its devices.
 
-    ``tables``: subnet id to its route table. ``acls``: subnet id to its network ACL. ``rules``: of every group that a port carries.
-    ``members``: group id to the addresses in this VPC that carry it, both families. ``transit``: device of the transit gateway's wire to
-    the group members behind it that rules may refer to. ``gateways``: device to kind (``internet``, ``egress_only``, ``transit``,
-    ``services``).
+    ``subnets`` and all that goes by subnet: of those that have a port. ``tables``: subnet id to its route table. ``acls``: subnet id to its
+    network ACL. ``rules``: of every group that a port carries. ``members``: group id to the addresses in this VPC that carry it, both
+    families, of the groups that ``rules`` refer to. ``transit``: device of a transit gateway's wire (an attachment has one in each of its
+    subnets) to the group members behind it that rules may refer to. ``prefix_lists``: those that rules and tables name, AWS's own with
+    their service's address here. ``gateways``: device to kind (``internet``, ``egress_only``, ``transit``, ``services``).
     """
 
     vpc: Vpc
