@@ -153,12 +153,17 @@ class _Zygote:
                 channel.send(b"map")
                 if channel.recv(16) != b"go":
                     raise OSError("the ids of its user namespace cannot be mapped")
+            wait, go = os.pipe2(os.O_CLOEXEC)
             if (child := os.fork()) != 0:
+                channel.send(f"pid {child}".encode())
                 if not self.ids:
                     socket.send_fds(channel, [b"other"], [other_name(USER_ID, process)])
-                channel.send(f"pid {child}".encode())
+                os.write(go, b"go")
                 return
-            os.close(process)
+            os.close(go)
+            # A process whose root is just being exchanged for another may make no user namespace.
+            if not os.read(wait, 2):
+                os._exit(1)
             set_up(boot, disk)
             channel.send(b"ready")
             # Closed by the exec: before, we could not be entered, since nobody may look at us.
