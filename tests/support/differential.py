@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import socket
 import sys
 import time
 from collections import Counter
@@ -39,7 +38,7 @@ Case = tuple[Flow, str, str, int]
 def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
     """Questions of which each has one meaning for both readers."""
     running = [item for item in network.instances.values() if item.state == "running"]
-    enis = {item.instance: item for item in network.interfaces.values() if item.instance}
+    enis = {item.id: network.interfaces[item.interfaces[0]] for item in network.instances.values()}
     known = Counter(address for item in network.interfaces.values() for address in (*item.private_ips, *item.ipv6s))
     found: list[Case] = []
     if not running:
@@ -50,7 +49,7 @@ def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
         protocol, port = chance.choice((("tcp", 0), ("tcp", 0), ("udp", 0), ("icmp", 0)))
         port = chance.choice(PORTS) if protocol != "icmp" else 0
         source, target = chance.choice(running), chance.choice(list(network.instances.values()))
-        there = enis[target.id]
+        there = network.interfaces[chance.choice(target.interfaces)]
         kind = chance.choice(("private",) * 6 + ("six", "six", "public", "out", "out6", "in", "in"))
         if kind == "in":
             if there.public_ips:
@@ -70,11 +69,18 @@ def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
         family = 6 if kind == "six" else 4
         if not addresses or (family == 6 and not enis[source.id].ipv6s):
             continue
-        address = addresses[0]
+        address = chance.choice(addresses)
         # An echo does not say who sent it.
         if protocol == "icmp" and known[address] > 1:
             continue
-        found.append((Flow(source.id, address, target.id, protocol, port), source.id, address if kind == "public" else there.id, family))
+        found.append(
+            (
+                Flow(source.id, address, target.id, protocol, port),
+                source.id,
+                address if kind == "public" else f"{address}@{there.vpc}",
+                family,
+            )
+        )
     return found
 
 
@@ -97,7 +103,10 @@ def compare(
         if verdict.verdict != "unknown":
             asked.append((case, verdict))
     hosts = [name for name in (*live, "internet") if name in state.namespaces]
-    ears = Ears(kernel, hosts, at={"internet": {socket.AF_INET: SERVER, socket.AF_INET6: SERVER_6}})
+    at = {"internet": (SERVER, SERVER_6)}
+    for item in network.interfaces.values():
+        at[item.instance] = (*at.get(item.instance, ()), *item.private_ips, *item.ipv6s)
+    ears = Ears(kernel, hosts, at=at)
     try:
         observed = ask(kernel, ears, [case[0] for case, _verdict in asked])
         wrong = [place for place, got in enumerate(observed) if got != asked[place][1].reachable]

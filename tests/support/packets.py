@@ -63,24 +63,32 @@ class Ears:
     names: Iterable[str]
     families: Sequence[int] = (socket.AF_INET, socket.AF_INET6)
     ports: Sequence[int] = PORTS
-    at: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    """Addresses to listen at, by namespace and family, for those that have several: an answer must come from the one that was asked."""
+    at: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The addresses of namespaces that have several: an answer by UDP must come from the one that was asked."""
     open: list[tuple[str, str, socket.socket]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in self.names:
-            for family in self.families:
-                for port in self.ports:
-                    for kind, word in ((socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")):
-                        ear = self.kernel.socket(name, family, kind)
-                        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                        if family == socket.AF_INET6:
-                            ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                        ear.setblocking(False)
-                        ear.bind((self.at.get(name, {}).get(family, "::" if family == socket.AF_INET6 else "0.0.0.0"), port))
-                        if word == "tcp":
-                            ear.listen(128)
-                        self.open.append((name, word, ear))
+            places = self.at.get(name, ("0.0.0.0", "::"))
+            for port in self.ports:
+                for address in ("0.0.0.0", "::"):
+                    self._listen(name, "tcp", address, port)
+                for address in places:
+                    self._listen(name, "udp", address, port)
+
+    def _listen(self, name: str, word: str, address: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        if family not in self.families:
+            return
+        ear = self.kernel.socket(name, family, socket.SOCK_STREAM if word == "tcp" else socket.SOCK_DGRAM)
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        ear.setblocking(False)
+        ear.bind((address, port))
+        if word == "tcp":
+            ear.listen(128)
+        self.open.append((name, word, ear))
 
     def close(self) -> None:
         """All of them."""

@@ -323,6 +323,9 @@ def _instances(draft: _Draft, vpc: Vpc) -> None:
                 source_dest_check=True,
             )
             draft.put("interfaces", eni)
+            enis = [eni.id]
+            if draft.maybe(0.15):
+                enis.append(_second(draft, vpc, instance, groups).id)
             draft.put(
                 "instances",
                 Instance(
@@ -333,9 +336,25 @@ def _instances(draft: _Draft, vpc: Vpc) -> None:
                     state=chance.choice(("running",) * 12 + ("stopped",)),
                     private_ip=address,
                     public_ip=public,
-                    interfaces=(eni.id,),
+                    interfaces=tuple(enis),
                 ),
             )
+
+
+def _second(draft: _Draft, vpc: Vpc, instance: str, groups: list[SecurityGroup]) -> Interface:
+    """Another ENI of an instance, in any subnet, with several addresses."""
+    subnet = draft.chance.choice(draft.of("subnets", vpc.id))
+    made = Interface(
+        id=draft.id("eni"),
+        **_owned(vpc.region),
+        vpc=vpc.id,
+        subnet=subnet.id,
+        private_ips=tuple(_free(draft, subnet) for _number in range(draft.chance.randint(1, 2))),
+        groups=(draft.chance.choice(groups).id,),
+        status="in-use",
+        instance=instance,
+    )
+    return draft.put("interfaces", made)  # type: ignore[no-any-return]
 
 
 def _nat(draft: _Draft, vpc: Vpc) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .compile.logs import GROUPS
 from .compile.view import PARK
-from .flows import OK, FlowTable, watched
+from .flows import NO_DATA, FlowTable, watched
 from .nflog import FAMILY, KIND, NETLINK_NETFILTER, WAKE, NflogListener, Packet
 from .seams import Kernel, Plane, TwinError, Waker
 
@@ -61,12 +61,16 @@ class Capture:
             raise TwinError("; ".join(faults))
 
     def take(self) -> list[dict[str, Any]]:
-        """What flow logs captured since the last time: ``{"eni", "account", "action", "line"}``."""
+        """What flow logs captured since the last time: ``{"eni", "account", "action", "line"}``.
+
+        An interval that is this short says nothing of ENIs that had no traffic (NODATA).
+        """
         tables = [one.table for one in self._open.values() if one.table is not None]
+        enis = {eni for items in watched(self._plane().network).values() for eni in items}
         for one in self._open.values():
             if one.table is not None:
                 one.listener.read()
-        found = [record for table in (*self._ended, *tables) for record in table.flush() if record.status == OK]
+        found = [record for table in (*self._ended, *tables) for record in table.flush(enis) if record.status != NO_DATA]
         self._ended.clear()
         return [{"eni": item.interface, "account": item.account, "action": item.action, "line": item.line()} for item in found]
 

@@ -134,6 +134,11 @@ class Twin:
         found: dict[str, dict[str, Any]] = self.ask("nodes")
         return found
 
+    def why(self, hosts: Sequence[str]) -> dict[str, str]:
+        """Why Systems Manager does not see instances as online, in one line each; empty for those that are."""
+        found: dict[str, str] = self.ask("why", hosts=list(hosts))
+        return found
+
     def host_keys(self, hosts: Sequence[str]) -> dict[str, list[str]]:
         """Public SSH host keys, as lines of a known_hosts file without the name."""
         found: dict[str, list[str]] = self.ask("host_keys", hosts=list(hosts))

@@ -169,6 +169,10 @@ class Control:
         """Systems Manager's nodes."""
         return {key: dict(value) for key, value in self.services.agents.nodes().items()}
 
+    async def do_why(self, hosts: Sequence[str]) -> dict[str, str]:
+        """Why instances are no nodes that are online, in one line each."""
+        return {host: self.services.agents.why(host) for host in hosts}
+
     async def do_host_keys(self, hosts: Sequence[str]) -> dict[str, list[str]]:
         return {host: self.ssh.host_keys(host) for host in hosts}
 

@@ -7,6 +7,7 @@ CONTROL is the socket on which the lab asks, ALIVE a pipe that closes with the l
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import logging
 import os
@@ -22,6 +23,9 @@ from .wire import answer
 def main(arguments: list[str]) -> int:
     control, alive, listener = (int(argument) for argument in arguments)
     os.umask(0o077)
+    # Python loads these when they are first used, which is too late, as above.
+    for codec in ("ascii", "idna", "latin-1", "utf-16"):
+        codecs.lookup(codec)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     for descriptor in (control, alive, listener):
