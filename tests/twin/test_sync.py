@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
+import random
+import re
 import select
 import socket
 import struct
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -473,6 +476,65 @@ def _broken() -> dict[str, tuple[KernelState, str]]:
         "a setting that is none": (having(more, replace(one, sysctls={"ipv4/nonsense": "1"})), "vpc-1: .*No such file"),
         "another profile": (having(more, replace(one, profile=HOST)), "profile cannot change"),
     }
+
+
+def _some_ruleset(chance: random.Random) -> Ruleset:
+    """Chains that jump only to those before them, sets of all kinds that are used, maps from addresses and from blocks to chains."""
+    numbers = sorted(chance.sample(range(6), chance.randint(1, 6)))
+    sets = {
+        "singles": NftSet("singles", "ipv4_addr", frozenset(f"10.0.{chance.randint(0, 9)}.{chance.randint(0, 9)}" for _ in range(8))),
+        "blocks": NftSet(
+            "blocks", "ipv4_addr", frozenset(f"10.{chance.randint(0, 9)}.0.0/{chance.choice((15, 16))}" for _ in range(3)), ("interval",)
+        ),
+        "pairs": NftSet(
+            "pairs", "ipv4_addr . inet_service", frozenset(f"10.0.0.{chance.randint(0, 9)} . {chance.randint(1, 9)}" for _ in range(4))
+        ),
+    }
+    sets["blocks"] = replace(sets["blocks"], elements=frozenset(str(ip_network(each, strict=False)) for each in sets["blocks"].elements))
+    matches = ["ip saddr @singles", "ip daddr @blocks", "ip saddr . tcp dport @pairs", "udp dport 53"]
+    chains: dict[str, Chain] = {}
+    for number in numbers:
+        known = ["accept", "drop", *(f"jump {name}" for name in chains)]
+        rules = tuple(f"{chance.choice(matches)} {chance.choice(known)}" for _ in range(chance.randint(0, 4)))
+        chains[f"chain_{number}"] = Chain(f"chain_{number}", rules)
+    gates = frozenset(f"10.0.0.{number} : jump {chance.choice(sorted(chains))}" for number in range(chance.randint(0, 5)))
+    ways = frozenset(f"10.{number}.0.0/16 : jump {chance.choice(sorted(chains))}" for number in range(chance.randint(0, 5)))
+    for name, found, flags in (("gates", gates, ()), ("ways", ways, ("interval",))):
+        if chance.random() < 0.8:
+            sets[name] = NftSet(name, "ipv4_addr : verdict", found, flags)
+    uses = tuple(f"ip {end} vmap @{name}" for name, end in (("gates", "saddr"), ("ways", "daddr")) if name in sets)
+    chains["forward"] = Chain("forward", uses, FORWARD)
+    return Ruleset(sets, chains)
+
+
+def _in_parts(listed: str) -> dict[str, list[str]]:
+    """A listed ruleset by its sets and chains: these are in the order in which they came, and so are a set's elements."""
+    found: dict[str, list[str]] = {}
+    for part in re.findall(r"^\t(\w+ \w+) \{\n(.*?)^\t\}", listed, re.MULTILINE | re.DOTALL):
+        name, body = part
+        if name.startswith(("set", "map")):
+            found[name] = sorted(" ".join(body.split()).replace("elements = { ", "").replace(" }", "").split(", "))
+            found[name] = sorted(re.sub(r"(type|flags) [\w .:]*?(?= \d|$)", "", each).strip() for each in found[name])
+        else:
+            found[name] = [line.strip() for line in body.splitlines()]
+    return found
+
+
+@inside_both_trees
+def test_rulesets_by_chance() -> None:
+    """From any ruleset to any other in the kernel: in the end there is what loading it at once makes."""
+    chance = random.Random(4)
+    kernel = NetworkKernel()
+    empty = replace(router(()), ruleset=Ruleset())
+    kernel.apply(KernelState({"vpc-1": empty}))
+    for turn in range(60):
+        wanted = KernelState({"vpc-1": replace(empty, ruleset=_some_ruleset(chance))})
+        kernel.apply(wanted)
+        fresh = NetworkKernel()
+        fresh.apply(wanted)
+        left, right = _in_parts(kernel.listed("vpc-1")), _in_parts(fresh.listed("vpc-1"))
+        fresh.close()
+        assert left == right and len(left) >= len(wanted.namespaces["vpc-1"].ruleset.chains), turn
 
 
 @inside_both_trees

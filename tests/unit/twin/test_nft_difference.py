@@ -314,6 +314,7 @@ SAID = {
     "<cmdline>:2:20-27: Error: syntax error, unexpected string": "nftables: syntax error, unexpected string in: add rule inet t c nonsense",
     "netlink: Error: Could not process rule: Message too long": "nftables: Could not process rule: Message too long",
     "/dev/stdin:1:1-3: Error: No such file or directory\nadd table": "nftables: No such file or directory in: add table inet t",
+    "Error: interval overlaps with an existing one": "nftables: interval overlaps with an existing one",
     "": "nftables failed and said nothing",
 }
 

@@ -308,6 +308,11 @@ def forgiving(request: Request) -> Request:
     return replace(request, forgiven=request.forgiven | _PRESENT)
 
 
+def if_there(request: Request) -> Request:
+    """The same request, to which "gone already" is no failure."""
+    return replace(request, forgiven=request.forgiven | _GONE)
+
+
 def encode(requests: Sequence[Request], first: int) -> bytes:
     """The bytes of one send: numbered from ``first``, and an answer asked for the last."""
     parts: list[bytes] = []

@@ -382,9 +382,9 @@ def _first(said: str, text: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     if not lines:
         return "nftables failed and said nothing"
-    head, found, rest = lines[0].partition(" Error: ")
+    head, _error, rest = lines[0].rpartition("Error: ")
     numbers = [word for word in head.split(":") if word.isdigit()]
     commands = text.splitlines()
-    if found and numbers and 0 < int(numbers[0]) <= len(commands):
+    if numbers and 0 < int(numbers[0]) <= len(commands):
         return f"nftables: {rest} in: {commands[int(numbers[0]) - 1][:300]}"
-    return f"nftables: {(rest or lines[0]).removeprefix('netlink: Error: ')}"
+    return f"nftables: {rest}"

@@ -10,50 +10,21 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from ..seams import TwinError
-from ..state import ROUTER, Address, KernelState, Namespace, Wire
+from ..state import ROUTER, KernelState, Namespace
 from . import content, netlink, sysctls
-from .content import Devices, Key
-from .netlink import Netlink, NetlinkError, Request
+from .content import Devices
+from .held import Failed, Held, Links, Wiring
+from .netlink import NetlinkError
 from .nft import NftError, Table
 from .system import CLONE_NEWNET, inside, setns, this_network_namespace, unshare
 
-_FIRST_INDEX = 1000
-"""Of our devices: far from those that the kernel's modules may put into a new namespace of their own (``sit0``, ``tunl0``)."""
-_DYING = 0x7FFFFFF0
-"""The link group of devices that are about to be deleted together."""
 _CONNECTIONS = 256
 """How many rulesets may keep their connection: each costs a low descriptor and the library's memory of the ruleset."""
-_OPEN = 256
-"""How many sockets of rtnetlink may be open at once."""
-_PATIENCE = 2.0
-"""Seconds to wait at most for what the kernel does in the background."""
 _FAILURES = (OSError, ValueError, NetlinkError, NftError)
-
-
-@dataclass
-class _Held:
-    """A namespace: its profile, its descriptor, its ruleset, the index of each device, and settings as they were before the state's own."""
-
-    profile: str
-    descriptor: int
-    table: Table
-    devices: dict[str, int]
-    before: dict[str, str] = field(default_factory=dict)
-
-
-class _Failed(Exception):
-    """A change that could not be made, in the namespace that it was of."""
-
-    def __init__(self, namespace: str, error: Exception) -> None:
-        self.namespace = namespace
-        super().__init__(f"{namespace}: {error}" if namespace else str(error))
 
 
 class NetworkKernel:
@@ -61,11 +32,10 @@ class NetworkKernel:
 
     def __init__(self) -> None:
         self.state = KernelState()
-        self._held: dict[str, _Held] = {}
-        self._wires: dict[Key, Wire] = {}
+        self._held: dict[str, Held] = {}
+        self._wiring = Wiring(self._held)
         self._applying = threading.Lock()
         self._holding = threading.Lock()
-        self._next_index = _FIRST_INDEX
         self._connected: list[str] = []
 
     def apply(self, state: KernelState) -> None:
@@ -81,7 +51,7 @@ class NetworkKernel:
                 raise TwinError(f"the kernel's network was left as it was: {error}") from error
             try:
                 self._change(old, new, wires)
-            except (*_FAILURES, _Failed) as error:
+            except (*_FAILURES, Failed) as error:
                 raise TwinError(f"the kernel's network was left as it was: {error}{self._go_back(old, new)}") from error
             except BaseException:
                 self._go_back(old, new)
@@ -102,7 +72,6 @@ class NetworkKernel:
         """Let go of all namespaces; the kernel takes them apart in the background, once no process and no socket is in them."""
         with self._applying:
             self._forget(list(self._held))
-            self._wires.clear()
             self.state = KernelState()
 
     def listed(self, namespace: str) -> str:
@@ -128,14 +97,14 @@ class NetworkKernel:
         gone = [name for name in old.namespaces if name not in new.namespaces]
         changed = _changed(old.namespaces, new.namespaces)
         with ExitStack() as stack:
-            links = _Links(self, stack)
+            links = Links(self._held, stack)
             self._create([new.namespaces[name] for name in added])
             for name in changed:
                 links.run(name, content.closing(old.namespaces[name], new.namespaces[name]))
-            self._remove_wires(wires.gone, gone, links)
+            self._wiring.remove(wires.gone, gone, links)
             for name in changed:
                 self._switch(old.namespaces[name], new.namespaces[name])
-            devices = self._make_wires(wires, links)
+            devices = self._wiring.make(wires, links)
             # Whoever takes an address over has it before routers lead there.
             touched = dict.fromkeys((*added, *changed, *(name for name in devices if name in new.namespaces)))
             for name in sorted(touched, key=lambda each: new.namespaces[each].profile == ROUTER):
@@ -144,7 +113,7 @@ class NetworkKernel:
                 try:
                     requests = content.opening(before, new.namespaces[name], found)
                 except ValueError as error:
-                    raise _Failed(name, error) from error
+                    raise Failed(name, error) from error
                 links.run(name, requests)
             for name in changed:
                 found = devices.get(name) or Devices(self._held[name].devices)
@@ -156,23 +125,21 @@ class NetworkKernel:
         """After a failed change have the last good state again, with what it takes. What to add to the error's text."""
         try:
             failed = self._undo(old, new)
-        except (*_FAILURES, _Failed):
+        except (*_FAILURES, Failed):
             failed = set(old.namespaces)
         if not failed:
             return ""
         try:
             self._renew(old, failed)
             return ""
-        except (*_FAILURES, _Failed):
+        except (*_FAILURES, Failed):
             pass
         self._forget(list(self._held))
-        self._wires.clear()
         try:
             self._change(KernelState(), old, _wires(KernelState(), old))
             return ""
-        except (*_FAILURES, _Failed) as error:
+        except (*_FAILURES, Failed) as error:
             self._forget(list(self._held))
-            self._wires.clear()
             self.state = KernelState()
             return f"; nor could it be restored, so all of it is gone: {error}"
 
@@ -181,13 +148,15 @@ class NetworkKernel:
         failed: set[str] = set()
         wanted = {content.key(wire): content.turned(wire) for wire in old.wires}
         with ExitStack() as stack:
-            links = _Links(self, stack)
-            extra = {each: wire for each, wire in self._wires.items() if each not in wanted}
-            self._remove_wires(extra, [name for name in self._held if name not in old.namespaces], links)
+            links = Links(self._held, stack)
+            extra = {each: wire for each, wire in self._wiring.wires.items() if each not in wanted}
+            self._wiring.remove(extra, [name for name in self._held if name not in old.namespaces], links)
             self._forget([name for name in self._held if name not in old.namespaces])
-            changed = {each: (self._wires[each], wire) for each, wire in wanted.items() if self._wires.get(each, wire) != wire}
-            missing = {each: wire for each, wire in wanted.items() if each not in self._wires}
-            devices = self._make_wires(content.Wires({}, missing, changed), links)
+            changed = {
+                each: (self._wiring.wires[each], wire) for each, wire in wanted.items() if self._wiring.wires.get(each, wire) != wire
+            }
+            missing = {each: wire for each, wire in wanted.items() if each not in self._wiring.wires}
+            devices = self._wiring.make(content.Wires({}, missing, changed), links)
             touched = dict.fromkeys((*_changed(new.namespaces, old.namespaces), *devices))
             for name in sorted(touched, key=lambda each: old.namespaces[each].profile == ROUTER):
                 there = old.namespaces[name]
@@ -203,7 +172,7 @@ class NetworkKernel:
                     links.run(name, [netlink.forgiving(request) for request in content.opening(None, there, found)])
                     if tried is not None:
                         links.run(name, content.ending(tried, there, found))
-                except (*_FAILURES, _Failed):
+                except (*_FAILURES, Failed):
                     failed.add(name)
             links.settle()
         return failed
@@ -211,8 +180,8 @@ class NetworkKernel:
     def _renew(self, state: KernelState, names: Collection[str]) -> None:
         """Make namespaces anew, with all their wires. The kernel would take the wires away too, but later than now."""
         with ExitStack() as stack:
-            lost = {each: wire for each, wire in self._wires.items() if {each[0][0], each[1][0]} & set(names)}
-            self._remove_wires(lost, names, _Links(self, stack))
+            lost = {each: wire for each, wire in self._wiring.wires.items() if {each[0][0], each[1][0]} & set(names)}
+            self._wiring.remove(lost, names, Links(self._held, stack))
         self._forget(names)
         kept = KernelState(
             {name: each for name, each in state.namespaces.items() if name not in names},
@@ -230,7 +199,7 @@ class NetworkKernel:
                 try:
                     self._create_one(namespace, back)
                 except _FAILURES as error:
-                    raise _Failed(namespace.name, error) from error
+                    raise Failed(namespace.name, error) from error
         finally:
             setns(back, CLONE_NEWNET)
             os.close(back)
@@ -240,7 +209,7 @@ class NetworkKernel:
         unshare(CLONE_NEWNET)
         try:
             descriptor = this_network_namespace()
-            held = _Held(namespace.profile, descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
+            held = Held(namespace.profile, descriptor, Table(descriptor), {"lo": netlink.LOOPBACK})
             with self._holding:
                 self._held[namespace.name] = held
             sysctls.write(profile)
@@ -274,7 +243,7 @@ class NetworkKernel:
             table = self._held[new.name].table
             table.change(old.ruleset, new.ruleset)
         except _FAILURES as error:
-            raise _Failed(new.name, error) from error
+            raise Failed(new.name, error) from error
         if table.connected and new.name not in self._connected:
             self._connected.append(new.name)
             if len(self._connected) > _CONNECTIONS:
@@ -293,149 +262,7 @@ class NetworkKernel:
         if names:
             lost = set(names)
             self._connected = [name for name in self._connected if name not in lost]
-            self._forget_wires_of_lost_namespaces()
-
-    def _forget_wires_of_lost_namespaces(self) -> None:
-        """A veth goes with either of its namespaces."""
-        for each in [each for each in self._wires if each[0][0] not in self._held or each[1][0] not in self._held]:
-            self._unlink(each)
-
-    # Wires.
-
-    def _unlink(self, each: Key) -> None:
-        self._wires.pop(each, None)
-        for namespace, name in each:
-            held = self._held.get(namespace)
-            if held is not None:
-                held.devices.pop(name, None)
-
-    def _remove_wires(self, gone: Mapping[Key, Wire], dying: Collection[str], links: _Links) -> None:
-        """Delete wires, those that end in one namespace together. One between two dying namespaces goes with them."""
-        lost = set(dying)
-        there = {each: wire for each, wire in gone.items() if each in self._wires and not (each[0][0] in lost and each[1][0] in lost)}
-        many = Counter(namespace for each in there for namespace, _name in each if namespace not in lost)
-        batches: dict[str, list[Key]] = {}
-        for each in there:
-            # The namespace with the most of them: a deletion waits for all processors, and those of one namespace share the wait.
-            side = max((end for end in each if end[0] in many), key=lambda end: (many[end[0]], end))
-            batches.setdefault(side[0], []).append(each)
-        for namespace, keys in sorted(batches.items()):
-            devices = self._held[namespace].devices
-            ours = [(devices[name], there[each]) for each in keys for place, name in each if place == namespace and name in devices]
-            if len(ours) == 1:
-                requests = [netlink.delete_link(*ours[0])]
-            else:
-                requests = [netlink.change_link(index, wire, group=_DYING) for index, wire in ours]
-                requests.append(netlink.delete_links(_DYING, f"the {len(ours)} wires that go"))
-            links.run(namespace, requests)
-            for each in keys:
-                self._unlink(each)
-
-    def _make_wires(self, wires: content.Wires, links: _Links) -> dict[str, Devices]:
-        """Make wires, and change those that stay. What happened to the devices, by namespace."""
-        fresh: dict[str, set[str]] = {}
-        renamed: dict[str, set[str]] = {}
-        resized: dict[str, set[str]] = {}
-        by_place: dict[str, list[Request]] = {}
-        for each, (was, wire) in wires.changed.items():
-            for (namespace, name), before, after in zip(each, (was.left, was.right), (wire.left, wire.right), strict=True):
-                mac = after.mac if before.mac != after.mac else None
-                group = after.group if before.group != after.group else None
-                mtu = wire.mtu if was.mtu != wire.mtu else None
-                if mac is not None:
-                    renamed.setdefault(namespace, set()).add(name)
-                if mtu is not None:
-                    resized.setdefault(namespace, set()).add(name)
-                if (mac, group, mtu) != (None, None, None):
-                    index = self._held[namespace].devices[name]
-                    by_place.setdefault(namespace, []).append(netlink.change_link(index, wire, mtu=mtu, mac=mac, group=group))
-            # Even when it fails halfway the wire is no longer as it was, and whoever goes back must know.
-            self._wires[each] = wire
-        for namespace, requests in by_place.items():
-            links.run(namespace, requests)
-        made: list[tuple[Request, Key]] = []
-        for each, wire in wires.come.items():
-            left, right = self._held[each[0][0]], self._held[each[1][0]]
-            index = self._next_index
-            self._next_index += 2
-            request = netlink.new_wire(wire, (left.descriptor, index), (right.descriptor, index + 1))
-            made.append((request, each))
-            # Taken as made until the kernel says otherwise: where its answer is lost, going back must delete it.
-            self._wires[each] = wire
-            for offset, (namespace, name) in enumerate(each):
-                self._held[namespace].devices[name] = index + offset
-                fresh.setdefault(namespace, set()).add(name)
-        failures = links.outside().send(request for request, _each in made) if made else []
-        refused = {id(failure.request) for failure in failures}
-        for request, each in made:
-            if id(request) in refused:
-                self._unlink(each)
-        if failures:
-            raise NetlinkError(failures)
-        for namespace, names in fresh.items():
-            held = self._held[namespace]
-            if held.profile == ROUTER:
-                links.run(namespace, [netlink.link_up(held.devices[name], f"device {name}") for name in sorted(names)])
-        return {
-            name: Devices(self._held[name].devices, fresh.get(name, ()), renamed.get(name, ()), resized.get(name, ()))
-            for name in {**fresh, **renamed, **resized}
-        }
-
-
-class _Links:
-    """Sockets of rtnetlink that are open for the time of one change: one in each namespace that needs it."""
-
-    def __init__(self, kernel: NetworkKernel, stack: ExitStack) -> None:
-        self._held = kernel._held
-        self._stack = stack
-        self._open: dict[str, Netlink] = {}
-        self._ipv6: dict[str, list[str]] = {}
-
-    def here(self, name: str) -> Netlink:
-        """A socket of the namespace ``name``, in which the calling thread is."""
-        if len(self._open) >= _OPEN:
-            self._stack.close()
-            self._open.clear()
-        self._open[name] = self._stack.enter_context(Netlink())
-        return self._open[name]
-
-    def outside(self) -> Netlink:
-        """A socket of the calling thread's own namespace."""
-        return self._open.get("") or self.here("")
-
-    def run(self, name: str, requests: list[Request]) -> None:
-        """Send requests in a namespace; none need no socket. Raises _Failed."""
-        if not requests:
-            return
-        try:
-            self._socket(name).run(requests)
-        except (OSError, NetlinkError) as error:
-            raise _Failed(name, error) from error
-        for request in requests:
-            match request:
-                case Request(kind=netlink.NEWADDR, about=Address(cidr=cidr)) if ":" in cidr:
-                    self._ipv6.setdefault(name, []).append(cidr.partition("/")[0])
-
-    def settle(self) -> None:
-        """Wait for the new IPv6 addresses: the kernel answers for one some moments after it took it, without saying when."""
-        limit = time.monotonic() + _PATIENCE
-        for name, addresses in self._ipv6.items():
-            waiting = addresses
-            while waiting and name in self._held and time.monotonic() < limit:
-                try:
-                    answers = self._socket(name).ask([netlink.ask_route(address) for address in waiting])
-                except OSError as error:
-                    raise _Failed(name, error) from error
-                waiting = [address for address, answer in zip(waiting, answers, strict=True) if not netlink.is_local(answer)]
-                if waiting:
-                    time.sleep(0.001)
-        self._ipv6.clear()
-
-    def _socket(self, name: str) -> Netlink:
-        if name not in self._open:
-            with inside(self._held[name].descriptor):
-                self.here(name)
-        return self._open[name]
+            self._wiring.forget_lost()
 
 
 def _four(namespaces: Mapping[str, Namespace]) -> dict[str, Namespace]:
