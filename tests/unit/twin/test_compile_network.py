@@ -325,3 +325,17 @@ def test_many_public_addresses_are_cut_into_rules_that_fit() -> None:
         by_zone.setdefault(zone, set()).add(address.rpartition(".")[2])
     assert len(by_zone) == 250
     assert all(len(last) == 1 for last in by_zone.values()), "a pair's two addresses have one zone"
+
+
+def test_an_address_that_two_claim_is_one_route() -> None:
+    made, live = internet()
+    made.host("i-zz", "subnet-prv", "10.0.1.5")
+    made.host("i-zy", "subnet-prv", "10.0.2.99", public="198.18.0.5")
+    state = compiled(made, live)
+    for name in ("vpc-a", "internet"):
+        routes = [(route.table, route.destination) for route in state.namespaces[name].routes]
+        assert len(routes) == len(set(routes))
+    maps = state.namespaces["igw-a"].ruleset.sets
+    for each in ("public", "private"):
+        keys = [element.partition(" : ")[0] for element in maps[each].elements]
+        assert len(keys) == len(set(keys)) == 3

@@ -185,13 +185,17 @@ def internet(outlets: Iterable[Outlet]) -> Namespace:
     numbers = names.numbers(item.id for item in known if item.stateful)
     open_ways = {cidr for item in known if not item.stateful for cidr in item.blocks}
     routes: set[Route] = {Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), local(str(SERVICES)), local(str(SERVICES_6))}
+    ways: dict[str, Route] = {}
     rules: set[Rule] = set()
     for item in known:
         if item.stateful:
             routes.add(onward(numbers[item.id], ALL_6, device(item.id)))
             rules.add(Rule(6, MARKED, numbers[item.id], numbers[item.id]))
-        routes.update(onward(MAIN, host(address), device(item.id)) for address in item.public)
-        routes.update(onward(MAIN, cidr, device(item.id)) for cidr in item.blocks if not (item.stateful and cidr in open_ways))
+        for cidr in (*(host(address) for address in item.public), *item.blocks):
+            # Of two that claim one block the first has it.
+            if not (item.stateful and cidr in open_ways):
+                ways.setdefault(cidr, onward(MAIN, cidr, device(item.id)))
+    routes.update(ways.values())
     chains: list[Chain] = [RESTORE]
     sets: list[NftSet] = []
     if numbers:

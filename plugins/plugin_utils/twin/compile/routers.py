@@ -132,15 +132,14 @@ def _neighbours(site: Site) -> Iterator[Neighbour]:
         yield from behind(crossing.device, names.ROUTER_MAC, families)
 
 
-def _main(site: Site) -> Iterator[Route]:
-    """A route for each address that answers, and nothing else."""
-    yield Route(MAIN, ALL, "blackhole")
-    yield Route(MAIN, ALL_6, "blackhole")
+def _main(site: Site) -> Iterable[Route]:
+    """A route for each address that answers, and nothing else. Of two ENIs that claim one address the first has it."""
+    found: dict[str, Route] = {}
     for port in site.view.ports:
-        if port.kind == TRANSIT:
-            continue
-        for address in (*port.addresses, *port.ipv6s):
-            yield _towards(address, port.device)
+        if port.kind != TRANSIT:
+            for address in (*port.addresses, *port.ipv6s):
+                found.setdefault(address, _towards(address, port.device))
+    return (Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), *found.values())
 
 
 @lru_cache(maxsize=1 << 15)

@@ -108,7 +108,7 @@ class _Cutter:
             view=view,
             internet=gateway,
             egress_only=egress,
-            public=tuple(sorted(self._public(vpc, ports))) if gateway else (),
+            public=_unique(self._public(vpc, ports)) if gateway else (),
             open6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) == "off") if gateway else (),
             egress6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) != BIDIRECTIONAL) if egress else (),
             nats=tuple(
@@ -199,6 +199,19 @@ class _Cutter:
             if nat is not None and not pairs and len(nat.private_ips) == len(nat.public_ips):
                 pairs = dict(zip(nat.private_ips, nat.public_ips, strict=True))
             yield from ((private, public) for private, public in pairs.items() if private in port.addresses)
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Pairs in order, each address in one pair only."""
+    ones: set[str] = set()
+    others: set[str] = set()
+    found = []
+    for one, other in sorted(pairs):
+        if one not in ones and other not in others:
+            ones.add(one)
+            others.add(other)
+            found.append((one, other))
+    return tuple(found)
 
 
 def _mode(vpc: Vpc, subnet: Subnet) -> str:
