@@ -29,7 +29,8 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.client import De
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts, HostFacts
 from support.twin_networks import Builder
 
-WEB, DB, PUBLIC, PRIVATE = "i-web", "i-db", "198.18.0.5", "10.0.1.6"
+WEB, DB, PUBLIC, PRIVATE = "i-00000000000000001", "i-00000000000000002", "198.18.0.5", "10.0.1.6"
+NAMES = {WEB: "web", DB: "db"}
 SIZE = 30_000_000
 
 
@@ -46,7 +47,7 @@ def network(open_port: bool = True) -> Network:
     made = build.network()
     about = {WEB: ("10.0.0.5", PUBLIC), DB: (PRIVATE, "")}
     instances = {
-        id: replace(item, private_ip=about[id][0], public_ip=about[id][1], tags={"Name": id[2:]}) for id, item in made.instances.items()
+        id: replace(item, private_ip=about[id][0], public_ip=about[id][1], tags={"Name": NAMES[id]}) for id, item in made.instances.items()
     }
     rules = made.rules if open_port else {id: rule for id, rule in made.rules.items() if rule.egress}
     return replace(made, instances=instances, rules=rules)
@@ -69,7 +70,14 @@ class Lab:
         self.twin.authorize(ssh_config.ensure_key(folder))
         keys = self.twin.host_keys([WEB, DB])
         listed = [
-            {"id": id, "name": id[2:], "private_ip": item.private_ip, "public_ip": item.public_ip, "key_name": "key", "host_keys": keys[id]}
+            {
+                "id": id,
+                "name": NAMES[id],
+                "private_ip": item.private_ip,
+                "public_ip": item.public_ip,
+                "key_name": "key",
+                "host_keys": keys[id],
+            }
             for id, item in self.told.instances.items()
         ]
         python = sys.executable if os.access(sys.executable, os.X_OK) else "/usr/bin/python3"
@@ -241,7 +249,7 @@ def check_a_stopped_one_is_gone_until_it_starts(lab: Lab) -> None:
     stopped = network()
     lab.tell(replace(stopped, instances={**stopped.instances, WEB: replace(stopped.instances[WEB], state="stopped")}))
     try:
-        assert "cloudnet: i-web is stopped" in lab.run("ssh", "web", "true", status=255)[1]
+        assert f"cloudnet: {WEB} is stopped" in lab.run("ssh", "web", "true", status=255)[1]
     finally:
         lab.facts[WEB] = replace(lab.facts[WEB], boots=lab.facts[WEB].boots + 1)
         lab.tell(network())

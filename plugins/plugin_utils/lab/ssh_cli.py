@@ -20,7 +20,7 @@ from typing import Any
 from .control import LabError
 from .lifecycle import Found, find
 from .record import make_private, state_folder, write_private
-from .ssh_config import CONFIG, hosts_of
+from .ssh_config import CONFIG, ELASTIC, IDS, hosts_of
 
 _PROGRAMS = ("ssh", "scp", "sftp")
 _COLUMNS = ("name", "id", "private_ip", "public_ip", "state", "account", "region")
@@ -103,7 +103,7 @@ def wrappers(folder: Path) -> Path:
     # The lab's hosts have ids for their names by then, or addresses of the block for elastic ones.
     lines = [
         f'Include "{folder / CONFIG}"',
-        "Match !host i-*,198.18.*,198.19.*",
+        f"Match !host {','.join((*IDS, *ELASTIC))}",
         "  Include ~/.ssh/config",
         "  Include /etc/ssh/ssh_config",
     ]

@@ -28,7 +28,9 @@ CONFIG, KNOWN_HOSTS, KEY = "ssh_config", "known_hosts", "ssh_key"
 PROXY = Path(__file__).with_name("proxy.py")
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 _NAME = re.compile(r"[^a-z0-9._-]+")
-_ELASTIC = "198.18.* 198.19.*"
+IDS = ("i-" + "?" * 17, "i-" + "?" * 8)
+"""Instances' ids, and those from before 2016: "Resource IDs" in Amazon EC2's user guide."""
+ELASTIC = ("198.18.*", "198.19.*")
 """The block of the lab's public addresses, 198.18.0.0/15."""
 _UNQUOTED = re.compile(r"[A-Za-z0-9/._+@=,-]+")
 
@@ -44,6 +46,11 @@ class Host:
     public_ip: str = ""
     host_keys: tuple[str, ...] = ()
     key_file: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Public, then private."""
+        return tuple(address for address in (self.public_ip, self.private_ip) if address)
 
 
 @dataclass(frozen=True)
@@ -88,38 +95,55 @@ def hosts_of(listed: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] |
 
 
 def config_text(hosts: Sequence[Host], socket: str, known_hosts: str, key: str, python: str = "", proxy: str = "") -> str:
-    """The configuration. ``socket``: the lab's; ``key``: its own private key. Later ``Host`` lines of one address are left out."""
+    """The configuration, short for each instance, as there may be thousands. ``socket``: the lab's; ``key``: its own private key."""
     lines = ["# Written by the lab at each change of its instances: what is changed here is lost."]
-    common = [
-        f"  UserKnownHostsFile {_quoted(known_hosts)}",
-        "  GlobalKnownHostsFile none",
-        "  StrictHostKeyChecking yes",
-        "  CheckHostIP no",
-        "  UpdateHostKeys no",
-        "  PreferredAuthentications publickey",
-    ]
-
+    known = [_Block((*host.names, host.id), (f"HostName {host.id}", f"HostKeyAlias {host.id}", f"User {host.user}")) for host in hosts]
+    for (user, file), group in _groups(hosts).items():
+        theirs = (f"IdentityFile {_quoted(file)}", "IdentitiesOnly yes") if file else ()
+        known.append(_Block(tuple(dict.fromkeys(address for host in group for address in host.addresses)), (f"User {user}", *theirs)))
+    own = (f"IdentityFile {_quoted(key)}", "IdentitiesOnly yes") if key else ()
     # ssh hands the line to a shell, after its own tokens, which begin with a percent sign.
     command = shlex.join([python or sys.executable, "-I", "-S", proxy or str(PROXY), socket]).replace("%", "%%")
-
-    def by(to: str, via: str) -> list[str]:
-        return [f"  ProxyCommand {command} {to} {via} %p", f"  ProxyUseFdpass {'no' if via == 'private' else 'yes'}"]
-
-    seen: set[str] = set()
-    for host in hosts:
-        own = [f"  IdentityFile {_quoted(key)}", "  IdentitiesOnly yes"] if key else []
-        user = f"  User {host.user}"
-        lines += ["", f"Host {' '.join((*host.names, host.id))}", f"  HostName {host.id}", f"  HostKeyAlias {host.id}", user]
-        lines += [*by(host.id, "console"), *own, *common]
-        theirs = [f"  IdentityFile {_quoted(host.key_file)}", "  IdentitiesOnly yes"] if host.key_file else []
-        for address, via in ((host.public_ip, "internet"), (host.private_ip, "private")):
-            if address and address not in seen:
-                seen.add(address)
-                lines += ["", f"Host {address}", user, *by(address, via), *theirs, *common]
-    # What looks like the lab's and is not there: the lab says so, and nothing of it goes to this machine's own network.
-    for patterns, via in (("i-*", "console"), (_ELASTIC, "internet")):
-        lines += ["", f"Host {patterns}", *by("%h", via), *common]
+    common = (
+        f"UserKnownHostsFile {_quoted(known_hosts)}",
+        "GlobalKnownHostsFile none",
+        "StrictHostKeyChecking yes",
+        "CheckHostIP no",
+        "UpdateHostKeys no",
+        "PreferredAuthentications publickey",
+    )
+    # By patterns, so that what looks like the lab's and is not there is asked of the lab, and never of this machine's own network.
+    private = tuple(dict.fromkeys(host.private_ip for host in hosts if host.private_ip))
+    for keyword, patterns, via, more in (
+        ("Match host", IDS, "console", own),
+        ("Match host", ELASTIC, "internet", ()),
+        ("Host", private, "private", ()),
+    ):
+        way = (f"ProxyCommand {command} %h {via} %p", f"ProxyUseFdpass {'no' if via == 'private' else 'yes'}")
+        known.append(_Block(patterns, (*way, *more, *common), keyword))
+    for block in known:
+        lines += block.lines() if block.patterns else ()
     return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class _Block:
+    patterns: tuple[str, ...]
+    options: tuple[str, ...]
+    keyword: str = "Host"
+
+    def lines(self) -> list[str]:
+        separator = "," if self.keyword.startswith("Match") else " "
+        return ["", f"{self.keyword} {separator.join(self.patterns)}", *(f"  {option}" for option in self.options)]
+
+
+def _groups(hosts: Iterable[Host]) -> dict[tuple[str, str], list[Host]]:
+    """By user and key file, those with an address."""
+    found: dict[tuple[str, str], list[Host]] = {}
+    for host in hosts:
+        if host.addresses:
+            found.setdefault((host.user, host.key_file), []).append(host)
+    return found
 
 
 def known_hosts_text(hosts: Iterable[Host]) -> str:

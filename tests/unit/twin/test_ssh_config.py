@@ -59,7 +59,7 @@ def test_the_configuration() -> None:
         {"k": "/keys/k 1.pem"},
     )
     text = ssh_config.config_text(hosts, "/run/s", "/state/known_hosts", "/state/ssh_key", "/usr/bin/python3", "/it's/100%/proxy.py")
-    proxy = """ProxyCommand /usr/bin/python3 -I -S '/it'"'"'s/100%%/proxy.py' /run/s"""
+    proxy = """ProxyCommand /usr/bin/python3 -I -S '/it'"'"'s/100%%/proxy.py' /run/s %h"""
     common = """
   UserKnownHostsFile "/state/known_hosts"
   GlobalKnownHostsFile none
@@ -76,36 +76,31 @@ Host web {A}
   HostName {A}
   HostKeyAlias {A}
   User ec2-user
-  {proxy} {A} console %p
-  ProxyUseFdpass yes
-  IdentityFile "/state/ssh_key"
-  IdentitiesOnly yes{common}
-Host 198.18.0.5
-  User ec2-user
-  {proxy} 198.18.0.5 internet %p
-  ProxyUseFdpass yes
-  IdentityFile "/keys/k 1.pem"
-  IdentitiesOnly yes{common}
-Host 10.0.0.5
-  User ec2-user
-  {proxy} 10.0.0.5 private %p
-  ProxyUseFdpass no
-  IdentityFile "/keys/k 1.pem"
-  IdentitiesOnly yes{common}
+
 Host {B}
   HostName {B}
   HostKeyAlias {B}
   User ec2-user
-  {proxy} {B} console %p
+
+Host 198.18.0.5 10.0.0.5
+  User ec2-user
+  IdentityFile "/keys/k 1.pem"
+  IdentitiesOnly yes
+
+Host 10.0.0.5
+  User ec2-user
+
+Match host i-?????????????????,i-????????
+  {proxy} console %p
   ProxyUseFdpass yes
   IdentityFile "/state/ssh_key"
   IdentitiesOnly yes{common}
-Host i-*
-  {proxy} %h console %p
+Match host 198.18.*,198.19.*
+  {proxy} internet %p
   ProxyUseFdpass yes{common}
-Host 198.18.* 198.19.*
-  {proxy} %h internet %p
-  ProxyUseFdpass yes{common}"""
+Host 10.0.0.5
+  {proxy} private %p
+  ProxyUseFdpass no{common}"""
     )
 
 
@@ -177,7 +172,7 @@ def test_in_a_shell_the_labs_hosts_are_the_labs_and_others_the_users(tmp_path: P
     own.write_text("Host *\n  User somebody\n  Compression yes\n")
     config = place / "config"
     config.write_text(config.read_text().replace("~/.ssh/config", str(own)).replace("/etc/ssh/ssh_config", str(tmp_path / "none")))
-    for host, user, compression in (("web", "ec2-user", "no"), ("198.18.0.5", "ec2-user", "no"), ("git.example.org", "somebody", "yes")):
+    for host, user, compression in (("web", "ec2-user", "no"), ("198.18.0.5", "ec2-user", "no"), ("i-am.example.org", "somebody", "yes")):
         said = subprocess.run([place / "ssh", "-G", host], capture_output=True, text=True, check=True).stdout.splitlines()
         assert f"user {user}" in said
         assert f"compression {compression}" in said

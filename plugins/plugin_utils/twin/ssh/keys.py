@@ -33,27 +33,36 @@ class HostKeys:
     def __init__(self, seed: bytes | None = None) -> None:
         self._seed = seed or os.urandom(32)
         self._made: dict[str, tuple[SSHKey, ...]] = {}
+        self._told: dict[str, tuple[str, ...]] = {}
 
     def of(self, host: str) -> tuple[SSHKey, ...]:
         """The private keys of an instance."""
         if host not in self._made:
-            self._made[host] = (_ed25519(self._derived(host, "ed25519")), _ecdsa(self._derived(host, "ecdsa")))
+            self._made[host] = tuple(_imported(key) for key in self._derived(host))
         return self._made[host]
 
     def public(self, host: str) -> list[str]:
-        """Its public keys as lines of OpenSSH: ``ssh-ed25519 AAAA…``, without a comment."""
-        return [key.export_public_key("openssh").decode().strip() for key in self.of(host)]
+        """Its public keys as lines of OpenSSH: ``ssh-ed25519 AAAA…``, without a comment. Quick: all instances' are asked for at once."""
+        if host not in self._told:
+            self._told[host] = tuple(_line(key) for key in self._derived(host))
+        return list(self._told[host])
 
-    def _derived(self, host: str, kind: str) -> bytes:
+    def forget(self, host: str) -> None:
+        """It has gone; its keys would be the same again."""
+        self._made.pop(host, None)
+        self._told.pop(host, None)
+
+    def _derived(self, host: str) -> tuple[ed25519.Ed25519PrivateKey, ec.EllipticCurvePrivateKey]:
+        number = 1 + int.from_bytes(self._secret(host, "ecdsa"), "big") % (_P256_ORDER - 1)
+        curve = ec.SECP256R1()
+        return ed25519.Ed25519PrivateKey.from_private_bytes(self._secret(host, "ed25519")[:32]), ec.derive_private_key(number, curve)
+
+    def _secret(self, host: str, kind: str) -> bytes:
         return hashlib.blake2b(f"{kind} {host}".encode(), key=self._seed[:64]).digest()
 
 
-def _ed25519(secret: bytes) -> SSHKey:
-    return _imported(ed25519.Ed25519PrivateKey.from_private_bytes(secret[:32]))
-
-
-def _ecdsa(secret: bytes) -> SSHKey:
-    return _imported(ec.derive_private_key(1 + int.from_bytes(secret, "big") % (_P256_ORDER - 1), ec.SECP256R1()))
+def _line(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
 
 
 def _imported(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> SSHKey:

@@ -81,6 +81,7 @@ class SshServer:
         for acceptor in self._acceptors.pop(host, ()):
             acceptor.close()
         self._options.pop(host, None)
+        self._keys.forget(host)
         for connection in tuple(self._connections.pop(host, ())):
             connection.abort()
 
