@@ -25,6 +25,7 @@ from .machine_place import NOBODY, WHO, Place, as_, machine, with_machines
 pytestmark = needs_namespaces
 
 PYTHON = "/usr/bin/python3"
+needs_python = pytest.mark.skipif(not os.path.exists(PYTHON), reason=f"the host has no {PYTHON} for instances")
 HOST_FOLDERS = ("/root", "/home", "/run", "/tmp", "/var/tmp", "/srv", "/opt", "/mnt", "/dev/shm")
 
 
@@ -81,6 +82,7 @@ async def test_another_number_of_boots_is_a_reboot(place: Place) -> None:
     assert await place.say("ls /tmp") == ""
 
 
+@needs_python
 @with_machines
 async def test_an_instance_that_ends_itself_starts_again(place: Place) -> None:
     await place.boot()
@@ -169,6 +171,24 @@ async def test_terminal(place: Place) -> None:
     os.close(slave)
     os.close(master)
     assert await asyncio.wait_for(running.wait(), 10) == -signal.SIGHUP
+
+
+@with_machines
+async def test_outputs_can_be_opened_again(place: Place) -> None:
+    await place.boot()
+    for root in (False, True):
+        assert (
+            await place.say("echo one >/dev/stdout; echo two >/dev/stderr; echo three | tee /dev/fd/2", root=root)
+            == "one\ntwo\nthree\nthree"
+        )
+
+
+@needs_python
+@with_machines
+async def test_terminals_of_its_own(place: Place) -> None:
+    await place.boot()
+    program = "import pty; pty.spawn(['tty'])"
+    assert await place.say(f'{PYTHON} -c "{program}"') == "/dev/pts/0"
 
 
 @with_machines
@@ -352,6 +372,7 @@ async def test_no_way_out(place: Place) -> None:
     await place.say("true")
 
 
+@needs_python
 @with_machines
 async def test_no_socket_of_the_host_answers(place: Place) -> None:
     """An abstract name of the tree outside, and one in its files."""
@@ -371,6 +392,7 @@ async def test_no_socket_of_the_host_answers(place: Place) -> None:
             assert status == 1 and ("Connection refused" in said or "No such file" in said), said
 
 
+@needs_python
 @with_machines
 async def test_agent_folder(place: Place) -> None:
     await place.boot()

@@ -110,7 +110,7 @@ def _sudo(folder: str, ids: bool) -> None:
 
 
 def _devices(folder: str) -> None:
-    for name in _DEVICES:
+    for name in filter(lambda device: os.path.exists(f"/dev/{device}"), _DEVICES):
         os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         mount(f"/dev/{name}", f"{folder}/{name}", None, MS_BIND)
     for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):

@@ -21,6 +21,7 @@ import pickle
 import selectors
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -178,11 +179,7 @@ class _Zygote:
         home = self.instances[instance]
 
         def body(channel: socket.socket) -> None:
-            if request.terminal and descriptors:
-                # As a login does: the terminal is the user's. Number 0 of an instance is our 1.
-                owner = (1 if request.root else 1 + USER_ID) if self.ids else 0
-                with suppress(OSError):
-                    os.fchown(descriptors[0], owner, owner)
+            _give(descriptors, 0 if not self.ids else 1 if request.root else 1 + USER_ID, terminal=request.terminal)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
@@ -295,6 +292,18 @@ class _Zygote:
             self.helpers.discard(pid)
         else:
             self.unclaimed[pid] = status
+
+
+def _give(descriptors: list[int], owner: int, *, terminal: bool) -> None:
+    """Make pipes and the terminal the user's, as a login does, so that programs can open them again by ``/dev/stderr``.
+
+    ``owner``: as we count; number 0 of an instance is our 1.
+    """
+    for descriptor in descriptors:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISFIFO(mode) or (terminal and stat.S_ISCHR(mode)):
+            with suppress(OSError):
+                os.fchown(descriptor, owner, owner)
 
 
 def _as_child(channel: socket.socket, body: Callable[[socket.socket], None], keep: set[int]) -> NoReturn:
