@@ -112,6 +112,11 @@ def test_the_end_of_input_reaches_the_command(lab: Place) -> None:
     assert lab.run("ssh", WEB, "wc -c; echo after", input=b"12345", text=False).stdout.split() == [b"5", b"after"]
 
 
+def test_new_keys_on_the_way_lose_nothing(lab: Place) -> None:
+    data = os.urandom(BIG // 2)
+    assert lab.run("ssh", "-o", "RekeyLimit=1M", WEB_PUBLIC, "cat", input=data).stdout == data
+
+
 @pytest.mark.parametrize("length", [1, 32768, 65536, 65537, 100_000, 131_072, 150_001, 300_000])
 def test_a_command_that_reads_late_gets_all_of_its_input(lab: Place, length: int) -> None:
     data = os.urandom(length)
