@@ -108,6 +108,23 @@ def live(ec2: Any) -> list[str]:
     return [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]]
 
 
+def names(ec2: Any) -> list[str]:
+    """The instances that run, by their Name tags."""
+    found = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"]
+    tags = [tag for group in found for item in group["Instances"] for tag in item["Tags"]]
+    return sorted(tag["Value"] for tag in tags if tag["Key"] == "Name")
+
+
+#: With packets, or predicted where this machine has no data plane.
+PROVED = re.compile(r"6 of 6 expectations hold, (6 shown by packets, 0|0 shown by packets, 6) predicted\.")
+
+
+def proof(output: str) -> list[str]:
+    """The last table of intended, predicted and observed, without times."""
+    table = output.rpartition("TASK [Show what is intended, predicted and observed]")[2].split("\n\n")[0]
+    return [re.sub(r" [0-9.]+ ms", "", line).rstrip() for line in table.splitlines()[1:]]
+
+
 def test_from_an_empty_account_to_an_empty_account(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = runs.play("peer", "--check", "--diff")
     assert re.search(r"^Plan: \d+ to add, 0 to change, 0 to remove$", planned, re.MULTILINE)
@@ -129,8 +146,10 @@ def test_from_an_empty_account_to_an_empty_account(runs: Runs, monkeypatch: pyte
     assert outputs["peerings"]["dev:ops"]["id"] in made
     assert runs.artifact("two-vpcs", "snapshot/accounts/111111111111/us-east-1/Vpcs.json")["Vpcs"]
 
+    # An approved plan is of the network; the instances that it declares come with the next run, which has nothing else to do.
     again = runs.play("peer")
-    assert changed(again) == 0 and "Plan: nothing to do" in again
+    assert changed(again) == 1 and "Plan: nothing to do" in again and "Before the" not in again
+    assert names(ec2) == ["two-vpcs-dev-server", "two-vpcs-ops-tool"] and PROVED.search(again)
     assert runs.artifact("two-vpcs", "outputs.json") == outputs
 
     # What drifted since the approval is refused, by name.
@@ -144,10 +163,28 @@ def test_from_an_empty_account_to_an_empty_account(runs: Runs, monkeypatch: pyte
     # What others put beside stays, and nothing of ours does.
     stranger = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     removed = runs.play("delete")
-    assert changed(removed) == 1 and "Nothing of two-vpcs is left." in removed
-    assert live(ec2) == [stranger]
+    assert changed(removed) == 2 and "Nothing of two-vpcs is left." in removed
+    assert live(ec2) == [stranger] and names(ec2) == []
     assert changed(runs.play("delete")) == 0
     ec2.delete_vpc(VpcId=stranger)
+
+
+def test_step_by_step_with_packets(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.play("plan")
+    ec2 = runs.ec2(monkeypatch)
+    made = runs.play("peer", "-e", f"approve={runs.folder}/artifacts/two-vpcs/plan.json")
+    shown = [text.split("\n\n")[0] for text in made.split("\nBefore the ")[1:]]
+    assert [text.partition(":")[0] for text in shown] == ["peering connections", "routes", "rules"]
+    for text, code in zip(shown, ("DISCONNECTED_VPCS", "NO_ROUTE_TO_DESTINATION", "SG_HAS_NO_RULES"), strict=True):
+        (ping,) = re.findall(r"^ok  dev\.server +ops\.tool +icmp +reachable +blocked +(?:blocked|\(predicted\)) +(.*)$", text, re.MULTILINE)
+        assert code in ping
+    # VPCs, instances, connection, routes, rules.
+    assert changed(made) == 5 and PROVED.search(made) and len(names(ec2)) == 2
+
+    again = runs.play("peer")
+    assert changed(again) == 0 and "Before the" not in again and PROVED.search(again)
+    assert proof(again) == proof(made)
+    assert changed(runs.play("delete")) == 2 and live(ec2) == [] and names(ec2) == []
 
 
 def test_one_side(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
