@@ -13,7 +13,7 @@ from typing import Any
 
 from ...module_utils._model.network import Instance, Network
 from .capture import Capture
-from .compile.network import Memo, compile_network
+from .compile.network import Memo, compile_network, standing
 from .facts import Facts, HostFacts
 from .kernel.sync import NetworkKernel
 from .machines.machines import ProcessMachines
@@ -93,7 +93,8 @@ class Control:
         network, facts = self.told
         running = {item.id: item for item in network.instances.values() if item.state in _RUNNING}
         self.used &= running.keys()
-        live = frozenset(self.used | {host for host in running if _wakes_itself(facts.hosts.get(host))})
+        awake = {host for host in running if _wakes_itself(facts.hosts.get(host))} | (standing(network) & running.keys())
+        live = frozenset(self.used | awake)
         before = self.plane
 
         def work() -> KernelState:
