@@ -420,6 +420,42 @@ def test_large_switch_neither_leaks_nor_loses() -> None:
 
 
 @inside_both_trees
+def test_tracked_flows_outlive_their_rule_and_their_table() -> None:
+    """A flow that was let in goes on when its rule goes, in place or with the whole table; translated ones too; new ones do not begin."""
+    filler = tuple(f"ip saddr 192.0.2.{place % 250} udp dport {place + 1} accept" for place in range(2000))
+    translate = Chain("nat", ("ip daddr 10.0.0.99 dnat ip to 10.0.0.6",), "type nat hook prerouting priority dstnat; policy accept;")
+
+    def ruled(*rules: str) -> KernelState:
+        chains = {"forward": Chain("forward", ("ct state established,related accept", *rules), FORWARD), "nat": translate}
+        return having(network(), replace(router((5, 6)), ruleset=Ruleset(chains=chains)))
+
+    kernel = NetworkKernel()
+    kernel.apply(ruled("ip saddr 10.0.0.5 accept"))
+    server = kernel.socket("i-6", socket.AF_INET, socket.SOCK_STREAM)
+    server.bind(("10.0.0.6", PORT))
+    server.listen()
+    flows = []
+    for to in ("10.0.0.6", "10.0.0.99"):
+        client = kernel.socket("i-5", socket.AF_INET, socket.SOCK_STREAM)
+        client.settimeout(3)
+        client.connect((to, PORT))
+        other, _address = server.accept()
+        other.settimeout(3)
+        flows.append((client, other))
+    for rules in ((), filler, ("ip saddr 10.0.0.7 accept",)):
+        kernel.apply(ruled(*rules))
+        for client, other in flows:
+            client.send(b"there")
+            assert other.recv(16) == b"there"
+            other.send(b"back")
+            assert client.recv(16) == b"back"
+        with kernel.socket("i-5", socket.AF_INET, socket.SOCK_STREAM) as late:
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect(("10.0.0.6", PORT))
+
+
+@inside_both_trees
 def test_sets_change_by_their_elements() -> None:
     def ruled(addresses: frozenset[str], blocks: frozenset[str], gates: frozenset[str], extra: dict[str, Chain]) -> Namespace:
         sets = {

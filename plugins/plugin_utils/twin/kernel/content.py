@@ -106,7 +106,7 @@ def only_ipv4(namespace: Namespace) -> Namespace:
         namespace.name,
         namespace.profile,
         frozenset(each for each in namespace.addresses if not _six(each.cidr)),
-        frozenset(each for each in namespace.routes if not _six(each.destination)),
+        frozenset(each for each in namespace.routes if not _six(each.destination + each.via)),
         frozenset(each for each in namespace.rules if each.family == 4),
         frozenset(each for each in namespace.neighbours if not _six(each.address)),
         namespace.ruleset,
