@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ....module_utils._model.network import Instance, Network
@@ -24,12 +25,13 @@ def listing(plane: DataPlane) -> list[dict[str, Any]]:
 
 
 def _keys(plane: DataPlane, ids: list[str]) -> dict[str, list[str]]:
-    if plane.twin is None or not ids:
-        return {}
-    try:
-        return plane.twin.host_keys(ids)
-    except TwinError:
-        return {}
+    """Host keys stay with an instance for its life: of a thousand instances, only those that are new are asked for."""
+    known = plane.host_keys
+    lacking = [id_ for id_ in ids if id_ not in known]
+    if plane.twin is not None and lacking:
+        with contextlib.suppress(TwinError):
+            known.update(plane.twin.host_keys(lacking))
+    return {id_: known[id_] for id_ in ids if id_ in known}
 
 
 def _host(instance: Instance, network: Network, facts: Facts, keys: list[str]) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class DataPlane:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._mine = threading.local()
+        # Instance id to its SSH host keys, as far as anybody asked for them; see hosts.py.
+        self.host_keys: dict[str, list[str]] = {}
         # Called in the thread of the plane about once a second while it is on.
         self.on_tick: list[Callable[[], None]] = []
 
@@ -228,6 +230,7 @@ class DataPlane:
         if self.twin is not None and self.twin.alive:
             self.twin.reset()
         self._sent = (Network(), None)
+        self.host_keys.clear()
 
     def _read(self, marks: Sequence[Mark], reset: bool) -> None:
         """Under the lab's lock."""
@@ -293,6 +296,7 @@ class DataPlane:
         if self._listener is None and self._bind is not None:
             self._listener = self._bind()
         self._sent, self._shown = (Network(), None), None
+        self.host_keys.clear()
         begun = time.monotonic()
         try:
             self.twin = self._start(self._listener, self._log, {})
