@@ -16,11 +16,13 @@ import shlex
 import shutil
 import signal
 import socket
+import socketserver
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,18 +167,18 @@ def test_a_master_connection_carries_several(lab: Place) -> None:
 
 
 @contextlib.contextmanager
-def interactive(lab: Place, *words: str) -> Iterator[tuple[int, int]]:
+def interactive(lab: Place, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """An ssh on a terminal of its own: the process, and the descriptor that is keyboard and screen."""
-    process, screen = pty.fork()
-    if process == 0:
-        os.execvpe("ssh", ["ssh", "-F", str(lab.config), *words], {**lab.environment(), "TERM": "xterm"})
+    screen, terminal = pty.openpty()
+    words = ["ssh", "-F", str(lab.config), *arguments]
+    environment = {**lab.environment(), "TERM": "xterm"}
+    client = subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True)
+    os.close(terminal)
     try:
-        yield process, screen
+        yield client, screen
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process, 0)
+        client.kill()
+        client.wait()
         os.close(screen)
 
 
@@ -195,15 +197,15 @@ def until(screen: int, text: bytes, seconds: float = 15.0) -> bytes:
 
 
 def test_a_shell_has_a_terminal_of_the_right_size_and_learns_of_changes(lab: Place) -> None:
-    with interactive(lab, "web-1") as (process, screen):
+    with interactive(lab, "web-1") as (client, screen):
         os.write(screen, b"echo rea''dy\n")
         until(screen, b"ready")
         fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
-        os.kill(process, signal.SIGWINCH)
+        client.send_signal(signal.SIGWINCH)
         assert wait_for(lambda: size(screen) == b"33 99")
         os.write(screen, b"echo $TERM; test -t 2 && echo y''es; exit 6\n")
         assert b"xterm" in until(screen, b"yes")
-        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 6
+        assert client.wait(20) == 6
 
 
 def size(screen: int) -> bytes:
@@ -214,11 +216,11 @@ def size(screen: int) -> bytes:
 
 
 def test_a_key_interrupts_and_a_hang_up_ends(lab: Place) -> None:
-    with interactive(lab, "-t", WEB, "echo pid=$$=; trap 'echo got it' INT; while :; do sleep 0.1; done") as (process, screen):
+    with interactive(lab, "-t", WEB, "echo pid=$$=; trap 'echo got it' INT; while :; do sleep 0.1; done") as (client, screen):
         shell = int(until(screen, b"=\r\n").split(b"=")[1])
         os.write(screen, b"\x03")
         until(screen, b"got it")
-        os.kill(process, signal.SIGKILL)
+        client.kill()
         assert wait_for(lambda: gone(shell))
 
 
@@ -330,21 +332,17 @@ def test_a_private_address_without_a_bastion_says_how(lab: Place) -> None:
 @contextlib.contextmanager
 def answering(text: bytes) -> Iterator[int]:
     """A server that answers each connection with what it got and a text; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        process = os.fork()
-        if process == 0:
-            while True:
-                peer, _address = listener.accept()
-                data = b""
-                while chunk := peer.recv(65536):
-                    data += chunk
-                peer.sendall(hashlib.sha256(data).hexdigest().encode() + text)
-                peer.close()
+
+    class Answer(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(hashlib.sha256(self.rfile.read()).hexdigest().encode() + text)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         try:
-            yield listener.getsockname()[1]
+            yield server.server_address[1]
         finally:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            server.shutdown()
 
 
 def free_port() -> int:
