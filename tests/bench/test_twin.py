@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,7 +23,12 @@ if __name__ == "__main__":
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network, Route  # noqa: E402
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.client import Delta, Twin  # noqa: E402
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import compile_network  # noqa: E402
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts  # noqa: E402
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.sync import NetworkKernel  # noqa: E402
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import HOST, Address, KernelState, Namespace, Wire, WireEnd  # noqa: E402
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import Route as KernelRoute  # noqa: E402
+from support.namespaces import run_in_tree  # noqa: E402
 from support.twin_networks import Builder  # noqa: E402
 
 FIELDS = [field.name for field in dataclasses.fields(Network) if field.name not in ("complete", "others", "warnings")]
@@ -117,6 +124,73 @@ def measure_parked() -> dict[str, float]:
     return found
 
 
+def stream(kernel: NetworkKernel, sender: str, receiver: str, address: str, seconds: float) -> float:
+    """Gbit/s of one TCP connection."""
+    listener = kernel.socket(receiver, socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((address, 5001))
+    listener.listen(1)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        taken = listener.accept()[0]
+        buffer, total, start = bytearray(1 << 20), 0, time.perf_counter()
+        while got := taken.recv_into(buffer):
+            total += got
+        os.write(writing, f"{total * 8 / (time.perf_counter() - start) / 1e9}".encode())
+        os._exit(0)
+    listener.close()
+    sending = kernel.socket(sender, socket.AF_INET, socket.SOCK_STREAM)
+    sending.connect((address, 5001))
+    load, end = bytes(1 << 20), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sending.sendall(load)
+    sending.close()
+    found = float(os.read(reading, 100))
+    os.waitpid(child, 0)
+    os.close(reading)
+    os.close(writing)
+    return found
+
+
+def compared() -> None:
+    """Two instances behind two routers with 1,000 rules, and two namespaces with nothing between; prints the medians and their ratio."""
+    made = Builder()
+    for name, block in (("a", "10.0"), ("b", "10.1")):
+        made.vpc(f"vpc-{name}", f"{block}.0.0/16")
+        made.subnet(f"subnet-{name}", f"vpc-{name}", f"{block}.1.0/24")
+        made.host(f"i-{name}", f"subnet-{name}", f"{block}.1.10")
+        for number in range(500):
+            made.rule(f"sg-{name}", protocol="tcp", from_port=10_000 + number, to_port=10_000 + number, cidr=f"10.{number % 250}.0.0/16")
+    # What is open to all in both directions is not tracked; most connections are.
+    rules = made.fields["rules"]
+    made.fields["rules"] = {key: rule for key, rule in rules.items() if rule.egress or rule.protocol != "-1"}
+    made.rule("sg-b", protocol="tcp", from_port=5001, to_port=5001, cidr="10.0.0.0/16")
+    made.peering("pcx-ab", "vpc-a", "vpc-b")
+    made.table("rtb-a", "vpc-a", {"10.1.0.0/16": "pcx-ab"}, main=True)
+    made.table("rtb-b", "vpc-b", {"10.0.0.0/16": "pcx-ab"}, main=True)
+    state = compile_network(made.network(), frozenset({"i-a", "i-b"}))
+    ends = [WireEnd(name, "eth0", f"02:00:00:00:01:0{number}") for number, name in enumerate(("bare-1", "bare-2"), 1)]
+    bare = {
+        end.namespace: Namespace(
+            end.namespace,
+            HOST,
+            frozenset({Address("eth0", f"192.168.0.{number}/24")}),
+            frozenset({KernelRoute(254, "192.168.0.0/24", device="eth0")}),
+        )
+        for number, end in enumerate(ends, 1)
+    }
+    kernel = NetworkKernel()
+    kernel.apply(KernelState({**state.namespaces, **bare}, state.wires | {Wire(ends[0], ends[1], 9001)}))
+    pairs = [
+        (stream(kernel, "bare-1", "bare-2", "192.168.0.2", 0.7), stream(kernel, "i-a", "i-b", "10.1.1.10", 0.7)) for _number in range(5)
+    ]
+    plain, routed = (statistics.median(item) for item in zip(*pairs, strict=True))
+    report({"bare wire (Gbit/s)": plain, "two routers, 1,000 rules (Gbit/s)": routed, "ratio": statistics.median(b / a for a, b in pairs)})
+    if routed < 0.7 * plain:
+        raise RuntimeError(f"{routed:.1f} of {plain:.1f} Gbit/s is less than 0.7")
+    kernel.close()
+
+
 def report(found: dict[str, float]) -> None:
     """A table for people."""
     for name, value in found.items():
@@ -140,7 +214,12 @@ def test_unused_instances() -> None:
     assert found["stop of 10,000 (s)"] < 3
 
 
+def test_throughput() -> None:
+    assert run_in_tree(compared, 60) == ""
+
+
 if __name__ == "__main__":
     print(f"python {sys.version.split()[0]}, {subprocess.run(['uname', '-r'], capture_output=True, text=True, check=True).stdout.strip()}")
     report(measure_large())
     report(measure_parked())
+    print(run_in_tree(compared, 60))
