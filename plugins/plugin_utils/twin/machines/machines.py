@@ -5,13 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
 import os
-import pickle
-import signal
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +15,8 @@ from typing import Any
 
 from ..kernel.system import MNT_DETACH, MS_NODEV, mount, umount
 from ..seams import Kernel, Machine, TwinError
-from . import files, zygote
+from . import files
+from .asking import GoneError, Process, Zygote
 from .calls import clone_mount
 from .init import Boot, Launch
 from .root import DISK_SIZE
@@ -28,37 +25,6 @@ from .userdata import boot_script
 _INODES = 65536
 _PATIENCE = 5.0
 """Seconds until the end of an instance that ends by itself must have been told."""
-
-
-class _GoneError(TwinError):
-    """The instance ended by itself just then."""
-
-
-class Process:
-    """A process in an instance (see seams.Running)."""
-
-    def __init__(self, pid: int, owner: ProcessMachines) -> None:
-        self.pid = pid
-        self._owner = owner
-        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    async def wait(self) -> int:
-        """Its exit status; a negative number is the signal that ended it."""
-        return await asyncio.shield(self._ended)
-
-    def signal(self, number: int) -> None:
-        """Send a signal to it and to its process group; nothing happens when it has ended."""
-        if not self._ended.done():
-            self._owner.ask(do="signal", pid=self.pid, number=int(number))
-
-    def when_ended(self, call: Callable[[], None]) -> None:
-        """Have it called soon after its end."""
-        self._ended.add_done_callback(lambda _status: call())
-
-    def end(self, status: int) -> None:
-        """The zygote's word that it ended."""
-        if not self._ended.done():
-            self._ended.set_result(status)
 
 
 @dataclass
@@ -90,19 +56,10 @@ class ProcessMachines:
         self._disks.mkdir(mode=0o700, parents=True, exist_ok=True)
         image = folder / "image"
         image.mkdir(mode=0o700, exist_ok=True)
-        try:
-            self._zygote, self._socket, self.ids = zygote.start(str(image))
-        except OSError as error:
-            raise TwinError(str(error)) from None
-        self._socket.setblocking(False)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._keys = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[Process]] = {}
-        self._processes: dict[int, Process] = {}
+        self._zygote = Zygote(str(image))
+        self.ids = self._zygote.ids
         self._machines: dict[str, _Disk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outgoing: list[tuple[int, ...]] = []
-        self._closed = False
 
     # -- seams.Machines --------------------------------------------------------------------------------------------------------------
 
@@ -191,7 +148,7 @@ class ProcessMachines:
         try:
             try:
                 return await self._launch(disk, given, request)
-            except _GoneError:
+            except GoneError:
                 return await self._launch(disk, given, request)
         except TwinError as error:
             raise TwinError(f"{id}: {argv[0]} does not start: {error}") from None
@@ -202,8 +159,8 @@ class ProcessMachines:
             await self.boot(disk.machine)
         first = disk.process
         try:
-            return await self._request([handle for _number, handle in given], do="spawn", instance=disk.machine.id, request=request)
-        except _GoneError:
+            return await self._zygote.request([handle for _number, handle in given], do="spawn", instance=disk.machine.id, request=request)
+        except GoneError:
             if first is not None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(first.wait(), _PATIENCE)
@@ -219,24 +176,7 @@ class ProcessMachines:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*(self.discard(id) for id in list(self._machines)), return_exceptions=True)
-        self._shut()
-        await self._bury()
-
-    async def _bury(self) -> None:
-        """Wait until the zygote has ended."""
-        loop, handle = asyncio.get_running_loop(), -1
-        try:
-            handle = os.pidfd_open(self._zygote)
-            ended = asyncio.Event()
-            loop.add_reader(handle, ended.set)
-            await ended.wait()
-            os.waitpid(self._zygote, 0)
-        except (ProcessLookupError, ChildProcessError):
-            return
-        finally:
-            if handle >= 0:
-                loop.remove_reader(handle)
-                os.close(handle)
+        await self._zygote.close()
 
     # -- the agent's folder ----------------------------------------------------------------------------------------------------------
 
@@ -289,7 +229,7 @@ class ProcessMachines:
                 private_files={files.USER_DATA: machine.user_data, files.BOOT_SCRIPT: script} if script else {},
             )
             network = self._kernel.descriptor(machine.id)
-            process = await self._request([network, handle], do="boot", instance=machine.id, boot=boot)
+            process = await self._zygote.request([network, handle], do="boot", instance=machine.id, boot=boot)
         except (OSError, TwinError) as error:
             raise TwinError(f"{machine.id} does not boot: {error}") from None
         finally:
@@ -307,7 +247,7 @@ class ProcessMachines:
     async def _end(self, disk: _Disk) -> None:
         process = disk.process
         if process is not None:
-            self.ask(do="kill", instance=disk.machine.id)
+            self._zygote.ask(do="kill", instance=disk.machine.id)
             await process.wait()
             disk.process = None
 
@@ -315,103 +255,6 @@ class ProcessMachines:
         with suppress(TwinError):
             process = await self.spawn(id, ["/bin/sh", files.BOOT_SCRIPT], root=True, folder="/")
             await process.wait()
-
-    # -- the zygote --------------------------------------------------------------------------------------------------------------------
-
-    async def _request(self, handles: Sequence[int], **question: Any) -> Process:
-        key = next(self._keys)
-        answer = self._asked[key] = asyncio.get_running_loop().create_future()
-        self.ask(handles, key=key, **question)
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            # What nobody waits for any more is not to run.
-            answer.add_done_callback(lambda done: done.exception() or done.result().signal(signal.SIGKILL))
-            raise
-
-    def ask(self, handles: Sequence[int] = (), **question: Any) -> None:
-        """Put a question to the zygote, in order; see zygote.py. The handles stay the caller's. Raises TwinError when it is gone."""
-        if self._closed:
-            raise TwinError("the process that starts instances has ended")
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop = loop
-            loop.add_reader(self._socket, self._hear)
-        body = os.memfd_create("question", os.MFD_CLOEXEC)
-        with os.fdopen(os.dup(body), "wb") as stream:
-            pickle.dump(question, stream, protocol=5)
-        self._outgoing.append((body, *(os.dup(handle) for handle in handles)))
-        self._send()
-
-    def _send(self) -> None:
-        loop = self._loop
-        while self._outgoing:
-            handles = self._outgoing[0]
-            try:
-                socket.send_fds(self._socket, [b"?"], list(handles))
-            except BlockingIOError:
-                if loop is not None:
-                    loop.add_writer(self._socket, self._send)
-                return
-            except OSError:
-                self._shut()
-                return
-            del self._outgoing[0]
-            for handle in handles:
-                os.close(handle)
-        if loop is not None:
-            loop.remove_writer(self._socket)
-
-    def _hear(self) -> None:
-        while True:
-            try:
-                packet = self._socket.recv(65536)
-            except BlockingIOError:
-                return
-            except OSError:
-                packet = b""
-            if not packet:
-                self._shut()
-                return
-            said = json.loads(packet)
-            if "exit" in said:
-                ended = self._processes.pop(said["exit"], None)
-                if ended is not None:
-                    ended.end(said["status"])
-                continue
-            waiting = self._asked.pop(said["key"], None)
-            if "pid" in said:
-                # Kept even if nobody waits any more: its end will be told, and the number be used again.
-                process = self._processes[said["pid"]] = Process(said["pid"], self)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(process)
-            elif waiting is not None and not waiting.done():
-                waiting.set_exception((_GoneError if said.get("gone") else TwinError)(said["error"]))
-
-    def _shut(self) -> None:
-        """The zygote ended, or is to end: with it all instances."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-        self._socket.close()
-        for handles in self._outgoing:
-            for handle in handles:
-                os.close(handle)
-        self._outgoing.clear()
-        for waiting in self._asked.values():
-            if not waiting.done():
-                waiting.set_exception(TwinError("the process that starts instances has ended"))
-        for disk in self._machines.values():
-            if disk.process is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(disk.process.pid, signal.SIGKILL)
-        for process in list(self._processes.values()):
-            process.end(-signal.SIGKILL)
-        self._asked.clear()
-        self._processes.clear()
 
 
 def login(user: str, more: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,6 @@ namespace of process ids; the first ends at once, and the kernel gives its child
 from __future__ import annotations
 
 import errno
-import fcntl
 import gc
 import json
 import os
@@ -22,7 +21,6 @@ import selectors
 import signal
 import socket
 import stat
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -49,7 +47,6 @@ from .root import enter_template
 
 _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
 _ALL = _OWN | CLONE_NEWNET
-_PACKET = 65536
 _DESCRIPTORS = 16
 _GONE = (errno.ESRCH, errno.ENOMEM)
 """What the kernel says of a namespace of process ids whose process 1 has ended, or is about to."""
@@ -347,69 +344,13 @@ def has_ids() -> bool:
     return any(inside <= 1 and inside + count >= 1 + INSTANCE_IDS for inside, _outside, count in ranges)
 
 
-def start(folder: str) -> tuple[int, socket.socket, bool]:
-    """Start the zygote. ``folder``: an empty one of the caller's mount namespace, on which the template is built.
-
-    To be called before the caller has threads. Returns its process id, the socket to ask over, and whether instances have ids of their
-    own. It ends when the socket closes. Raises OSError.
-    """
-    # A fresh interpreter forks several times faster than a copy of the daemon, whose memory is large. The daemon may have left the
-    # right to read its own program behind with its namespaces, though.
-    error = "it ended"
-    for begin in (_execute, _fork):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = begin(theirs, folder)
-        theirs.close()
-        said = json.loads(ours.recv(_PACKET) or b"{}") if pid else {}
-        if said.get("ready"):
-            return pid, ours, bool(said["ids"])
-        error = said.get("error", error)
-        ours.close()
-        if pid:
-            os.waitpid(pid, 0)
-    raise OSError(f"instances cannot be made here: {error}")
-
-
-def _execute(control: socket.socket, folder: str) -> int:
-    """0 where that cannot be."""
-    above = os.path.abspath(__file__).rsplit(os.sep, len(__name__.split(".")))[0]
-    # A process that is on its way into an instance can be seen there: the command line tells no path, the environment is not for others.
-    place, program = os.path.split(sys.executable)
-    code = f"import os, sys; sys.path.insert(0, os.environ['ABOVE']); from {__name__} import main; main(3, os.environ['FOLDER'])"
-    arguments = [program, "-I", "-S", "-B", "-c", code]
-    environment = {"PATH": place, "ABOVE": above, "FOLDER": folder}
-    try:
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        try:
-            actions = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
-            # Copied twice: a copy onto itself would stay closed at the exec.
-            copy = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
-            try:
-                actions.append((os.POSIX_SPAWN_DUP2, copy, 3))
-                return os.posix_spawn(sys.executable, arguments, environment, file_actions=actions)
-            finally:
-                os.close(copy)
-        finally:
-            os.close(null)
-    except OSError:
-        return 0
-
-
 def main(control: int, folder: str) -> NoReturn:
-    """What the fresh interpreter runs."""
-    _live(socket.socket(fileno=control), folder)
+    """What a fresh interpreter runs: see starting.py."""
+    live(socket.socket(fileno=control), folder)
 
 
-def _fork(control: socket.socket, folder: str) -> int:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _live(control, folder)
-    return pid
-
-
-def _live(control: socket.socket, folder: str) -> NoReturn:
+def live(control: socket.socket, folder: str) -> NoReturn:
+    """Be the zygote, to the end. ``folder``: an empty one, on which the template is built."""
     try:
         _main(control, folder)
     except BaseException as error:
