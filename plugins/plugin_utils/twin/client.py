@@ -25,7 +25,7 @@ __all__ = ["Delta", "Twin", "TwinError"]
 START_SECONDS = 20.0
 CALL_SECONDS = 120.0
 _MODULE = "ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.daemon"
-_KEPT = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "PYTHONUNBUFFERED")
+_KEPT = ("LANG", "LC_ALL", "PATH")
 
 
 class Twin:
@@ -60,7 +60,7 @@ class Twin:
             arguments[2] = str(ssh_listener.fileno())
         environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
         environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        environment.setdefault("PYTHONPATH", _root())
+        environment |= {"PYTHONPATH": _root(), "PYTHONUNBUFFERED": "1"}
         with contextlib.ExitStack() as stack:
             said: Any = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
             try:

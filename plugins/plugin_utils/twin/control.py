@@ -132,8 +132,9 @@ class Control:
             if former is not None and not former.done():
                 await asyncio.wait([former])
             async with self.slots:
-                await self.machines.boot(machine_of(instance, self.plane))
+                # Listen first: whoever logs in waits for the boot, and no repeated SYN meets a closed port.
                 await self.ssh.serve(instance.id)
+                await self.machines.boot(machine_of(instance, self.plane))
             self.services.agents.nudge()
 
         task = asyncio.create_task(boot())
