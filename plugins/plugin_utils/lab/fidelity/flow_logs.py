@@ -8,18 +8,25 @@ https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-troubleshooting.html 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ..calls import Call, Refusal, instead
+from ..permissions import Request, decide, policies_of_role
 from .interfaces import find as find_interface
 from .shapes import clean, find_subnet, find_vpc, invalid, keep, missing, new_id, paged, put_tags, tags_asked, tags_of
+
+if TYPE_CHECKING:
+    from ..core import Lab
 
 _FORMAT = (
     "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} "
     "${packets} ${bytes} ${start} ${end} ${action} ${log-status}"
 )
+_ACCESS = "Access error"
 _DESTINATIONS = ("cloud-watch-logs", "s3", "kinesis-data-firehose")
 
 
@@ -133,10 +140,42 @@ def _lacking_bucket(call: Call, destination: str) -> str:
     return "" if bucket in call.backend("s3").buckets else bucket
 
 
+def access_error(lab: Lab, account: str, region: str, group: str | None, role: str | None) -> str | None:
+    """Why records cannot be put into a log group, in AWS's words; None when they can.
+
+    The group must be there, and the role too, trust the service of flow logs, and allow it to write
+    (https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html).
+    """
+    if group not in lab.backend("logs", account, region).groups:
+        return _ACCESS
+    iam = lab.backend("iam", account, region)
+    found = next((item for item in iam.get_roles() if item.arn == role), None)
+    if found is None or not _trusts(found.assume_role_policy_document):
+        return _ACCESS
+    documents = list(policies_of_role(iam, found.name))
+    resource = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:flow"
+    asked = (Request(action, account, region, found.arn, resource) for action in ("logs:CreateLogStream", "logs:PutLogEvents"))
+    return None if all(decide(documents, request) == "Allow" for request in asked) else _ACCESS
+
+
+def _trusts(document: Any) -> bool:
+    """Whether a trust policy lets the service of flow logs in."""
+    policy = json.loads(unquote(document)) if isinstance(document, str) else document
+    statements = policy.get("Statement") or []
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal") or {}
+        named = [principal] if isinstance(principal, str) else [principal.get("Service"), principal.get("AWS")]
+        flat = [name for item in named for name in (item if isinstance(item, list) else [item])]
+        if statement.get("Effect") == "Allow" and {"*", "vpc-flow-logs.amazonaws.com"} & set(flat):
+            return True
+    return False
+
+
 def _delivery(call: Call, log: FlowLog) -> tuple[str, str | None]:
-    if log.kind == "cloud-watch-logs" and log.group not in call.backend("logs").groups:
-        return "FAILED", "Access error"
-    return "SUCCESS", None
+    if log.kind != "cloud-watch-logs":
+        return "SUCCESS", None
+    why = access_error(call.lab, call.account, call.region, log.group, log.role)
+    return ("FAILED", why) if why else ("SUCCESS", None)
 
 
 @instead("ec2", "DescribeFlowLogs")

@@ -3,12 +3,13 @@
 """Flow log records on their way from the data plane into the log groups that the flow logs name.
 
 A log stream is named ``ENI-all``, ``ENI-accept`` or ``ENI-reject``, after the flow log's traffic type
-(https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-cwl.html). AWS delivers within ten minutes of an aggregation interval; the lab
-within a second of the flow, and at once when somebody reads a log group.
+(https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-cwl.html). AWS aggregates for one or ten minutes and delivers minutes later;
+the lab delivers within seconds, and at once when somebody reads a log group.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +17,16 @@ from typing import Any
 
 from ....module_utils._model.network import FlowLog, Network
 from ...twin.client import TwinError
+from ..fidelity.flow_logs import access_error
 from .plane import DataPlane
 
 _READS = frozenset({"DescribeLogStreams", "GetLogEvents", "FilterLogEvents", "StartQuery", "GetQueryResults"})
-Target = tuple[str, str, str, str]
+#: The fields of the default format, in its order. https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
+_FIELDS = (
+    *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol"),
+    *("packets", "bytes", "start", "end", "action", "log-status"),
+)
+_FIELD = re.compile(r"\$\{([a-z0-9-]+)\}")
 
 
 class FlowRecords:
@@ -44,29 +51,31 @@ class FlowRecords:
             return
         if records:
             with self._lab.lock:
-                for target, lines in sorted(streams(records, network).items()):
-                    self._put(target, lines)
+                for log, stream, lines in streams(records, network):
+                    self._put(log, stream, lines, network)
 
-    def _put(self, target: Target, lines: list[str]) -> None:
-        account, region, name, stream = target
-        group = self._lab.backend("logs", account, region).groups.get(name)
-        if group is None:  # DeliverLogsStatus FAILED, "Access error"
+    def _put(self, log: FlowLog, stream: str, lines: list[str], network: Network) -> None:
+        found = self._lab.backend("ec2", log.account, log.region).flow_logs.get(log.id)
+        if found is None or access_error(self._lab, log.account, log.region, found.group, found.role):
             return
+        group = self._lab.backend("logs", log.account, log.region).groups[found.group]
         if stream not in group.streams:
             group.create_log_stream(stream)
         now = int(time.time() * 1000)
-        group.put_log_events(stream, [{"timestamp": _began(line, now), "message": line} for line in lines])
+        events = [{"timestamp": _began(line, now), "message": formatted(line, found.format, network)} for line in lines]
+        group.put_log_events(stream, events)
 
 
-def streams(records: Iterable[Mapping[str, Any]], network: Network) -> dict[Target, list[str]]:
-    """Lines by (account, Region, log group, log stream): each goes to every flow log that watches its ENI and wants its verdict."""
-    found: defaultdict[Target, list[str]] = defaultdict(list)
+def streams(records: Iterable[Mapping[str, Any]], network: Network) -> list[tuple[FlowLog, str, list[str]]]:
+    """(flow log, log stream, lines): each line goes to every flow log that watches its ENI and wants its verdict."""
+    logs = {log.id: log for log in network.flow_logs.values()}
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for record in records:
         eni = str(record["eni"])
         for log in _watching(eni, network):
             if log.traffic in ("ALL", record["action"]):
-                found[log.account, log.region, log.destination, f"{eni}-{log.traffic.lower()}"].append(str(record["line"]))
-    return dict(found)
+                found[log.id, f"{eni}-{log.traffic.lower()}"].append(str(record["line"]))
+    return [(logs[key], stream, lines) for (key, stream), lines in sorted(found.items())]
 
 
 def _watching(eni: str, network: Network) -> Iterator[FlowLog]:
@@ -77,6 +86,20 @@ def _watching(eni: str, network: Network) -> Iterator[FlowLog]:
     for log in network.flow_logs.values():
         if log.resource in watched and log.destination_type == "cloud-watch-logs" and log.destination:
             yield log
+
+
+def formatted(line: str, wanted: str, network: Network) -> str:
+    """A line of the default format in a flow log's own; "-" for a field that the lab does not know."""
+    names = _FIELD.findall(wanted)
+    if tuple(names) == _FIELDS:
+        return line
+    values = dict(zip(_FIELDS, line.split(), strict=False))
+    eni = network.interfaces.get(values.get("interface-id", ""))
+    if eni is not None:
+        subnet = network.subnets.get(eni.subnet)
+        more = {"vpc-id": eni.vpc, "subnet-id": eni.subnet, "instance-id": eni.instance, "region": eni.region}
+        values |= {**more, "az-id": subnet.zone_id if subnet else ""}
+    return " ".join(values.get(name) or "-" for name in names)
 
 
 def _began(line: str, now: int) -> int:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,6 +31,24 @@ def make(vpc: Vpc, **more: Any) -> dict[str, Any]:
     return dict(vpc.client.create_flow_logs(**{key: value for key, value in {**wanted, **more}.items() if value is not None}))
 
 
+def trust(service: str) -> str:
+    return json.dumps(
+        {"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}], "Version": "2012-10-17"}
+    )
+
+
+def roles(lab: Any) -> list[Callable[[], Any]]:
+    """What AWS needs of the role, step by step: that it is there, that flow logs may assume it, that it may write."""
+    iam = lab.client("iam")
+    allowed = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    return [
+        lambda: iam.create_role(RoleName="flow-logs", AssumeRolePolicyDocument=trust("ec2.amazonaws.com")),
+        lambda: iam.put_role_policy(RoleName="flow-logs", PolicyName="write", PolicyDocument=policy),
+        lambda: iam.update_assume_role_policy(RoleName="flow-logs", PolicyDocument=trust("vpc-flow-logs.amazonaws.com")),
+    ]
+
+
 def test_a_flow_log(vpc: Vpc, lab: Any) -> None:
     tags = [{"ResourceType": "vpc-flow-log", "Tags": [{"Key": "Name", "Value": "all"}]}]
     (key,) = make(vpc, TagSpecifications=tags)["FlowLogIds"]
@@ -41,6 +61,9 @@ def test_a_flow_log(vpc: Vpc, lab: Any) -> None:
     )
     assert (found["DeliverLogsStatus"], found["DeliverLogsErrorMessage"], found["Tags"]) == ("FAILED", "Access error", tags[0]["Tags"])
     lab.client("logs").create_log_group(logGroupName="flows")
+    for needed in roles(lab):
+        assert vpc.client.describe_flow_logs(FlowLogIds=[key])["FlowLogs"][0]["DeliverLogsErrorMessage"] == "Access error"
+        needed()
     assert vpc.client.describe_flow_logs(FlowLogIds=[key])["FlowLogs"][0]["DeliverLogsStatus"] == "SUCCESS"
     with refused("FlowLogAlreadyExists"):
         make(vpc)

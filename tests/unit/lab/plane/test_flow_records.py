@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..fidelity.test_flow_logs import roles
 from ..fidelity.vpc_helpers import Vpc, make_vpc
 from .conftest import Planes
 from .test_plane import launch
@@ -28,6 +29,8 @@ def record(eni: str, action: str, began: int = 1767225600) -> dict[str, Any]:
 def test_records_go_to_every_log_that_wants_them(lab: Any, planes: Planes) -> None:
     logs = lab.client("logs")
     logs.create_log_group(logGroupName="all")
+    for needed in roles(lab):
+        needed()
     logs.create_log_group(logGroupName="refused")
     vpc = make_vpc(lab)
     (key,) = launch(vpc)
@@ -47,6 +50,8 @@ def test_records_go_to_every_log_that_wants_them(lab: Any, planes: Planes) -> No
 def test_they_come_by_themselves_too(lab: Any, planes: Planes) -> None:
     logs = lab.client("logs")
     logs.create_log_group(logGroupName="all")
+    for needed in roles(lab):
+        needed()
     vpc = make_vpc(lab)
     (key,) = launch(vpc)
     watch(vpc, "all", "ALL")
@@ -57,3 +62,24 @@ def test_they_come_by_themselves_too(lab: Any, planes: Planes) -> None:
         time.sleep(0.01)
     group = lab.lab.backend("logs", "111111111111", "us-east-1").groups["all"]
     assert [len(stream.events) for stream in group.streams.values()] == [1]
+
+
+def test_a_format_of_one_s_own(lab: Any, planes: Planes) -> None:
+    logs = lab.client("logs")
+    logs.create_log_group(logGroupName="all")
+    for needed in roles(lab):
+        needed()
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc)
+    (eni,) = planes.twin.network.instances[key].interfaces
+    vpc.client.create_flow_logs(
+        ResourceType="VPC",
+        ResourceIds=[vpc.id],
+        TrafficType="ALL",
+        LogGroupName="all",
+        DeliverLogsPermissionArn=ROLE,
+        LogFormat="${vpc-id} ${instance-id} ${dstport} ${action} ${pkt-srcaddr}",
+    )
+    planes.twin.records = [record(eni, "REJECT")]
+    (event,) = logs.filter_log_events(logGroupName="all")["events"]
+    assert event["message"] == f"{vpc.id} {key} 443 REJECT -"
