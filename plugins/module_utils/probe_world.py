@@ -185,14 +185,9 @@ def filled(ask: Ask, address: str) -> Ask:
 
 
 def words(ask: Ask) -> str:
-    """The probe for people: ``icmp``, ``tcp 443``, ``http http://10.0.1.5/``, ``dns name``, ``mtu``."""
-    if ask.kind == "ping":
-        return "icmp"
-    if ask.kind in ("tcp", "udp"):
-        return f"{ask.kind} {ask.port}"
-    if ask.kind == "mtu":
-        return f"mtu {ask.size}" if ask.size else "mtu"
-    return f"{ask.kind} {ask.target}"
+    """The probe for people: ``icmp``, ``tcp 443``, ``http``, ``dns``, ``mtu 1500``."""
+    number = ask.size if ask.kind == "mtu" else ask.port
+    return "icmp" if ask.kind == "ping" else f"{ask.kind} {number}" if number else ask.kind
 
 
 def prediction(world: World, here: End, there: End | None, ask: Ask) -> Prediction | None:

@@ -266,5 +266,7 @@ def table(rows: Sequence[Mapping[str, Any]], *, staged: bool = False) -> str:
 def _seen(row: Mapping[str, Any]) -> str:
     if row["by"] == PREDICTED:
         return "(predicted)"
-    size, took = row["measured"].get("mtu"), row["measured"].get("rtt_ms")
-    return str(row["observed"]) + (f" {size} bytes" if size else f" {took:g} ms" if took is not None else "")
+    found = row["measured"]
+    more = [f" {found[key]:g}{unit}" for key, unit in (("mtu", " bytes"), ("rtt_ms", " ms"), ("code", "")) if key in found]
+    more += [f" {', '.join(found['addresses'])}"] if found.get("addresses") else []
+    return str(row["observed"]) + "".join(more)

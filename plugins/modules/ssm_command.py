@@ -96,7 +96,7 @@ EXAMPLES = r"""
 
 - name: What it said
   ansible.builtin.debug:
-    msg: "{{ pinged.results['i-0a1b2c3d4e5f60718'].stdout_lines }}"
+    msg: "{{ pinged.instances['i-0a1b2c3d4e5f60718'].stdout_lines }}"
 
 - name: Another document
   cloudnet.vpc.ssm_command:
@@ -105,7 +105,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-results:
+instances:
   description: What came of it, by instance id.
   returned: unless in check mode
   type: dict
@@ -190,7 +190,7 @@ def run(module: Any) -> dict[str, Any]:
     params, document = module.params, document_of(module.params)
     result: dict[str, Any] = {"changed": bool(params["instance_ids"]), "command_ids": [], "calls": {}}
     if module.check_mode or not params["instance_ids"]:
-        return result if module.check_mode else {**result, "results": {}}
+        return result if module.check_mode else {**result, "instances": {}}
     region = region_of(module)
     if not region:
         raise CloudnetError("no Region given: set region, or AWS_REGION, or one in the profile")
@@ -200,7 +200,7 @@ def run(module: Any) -> dict[str, Any]:
     commands = Commands(estate.client, estate.accounts[""], region)
     found = commands.run(params["instance_ids"], document, params["wait_online"])
     told = {id_: {**item.as_dict(), "stdout_lines": item.stdout.splitlines()} for id_, item in found.items()}
-    result |= {"results": told, "command_ids": commands.sent, "calls": dict(estate.client.calls), "changed": bool(commands.sent)}
+    result |= {"instances": told, "command_ids": commands.sent, "calls": dict(estate.client.calls), "changed": bool(commands.sent)}
     wrong = failures(found.values())
     if wrong and params["fail_on_error"]:
         module.fail_json(msg=wrong, **result)

@@ -52,24 +52,24 @@ def plane(lab: RunningLab, ids: list[str]) -> Iterator[Recorder]:
 def test_it_runs_on_exactly_the_instances(invoke: Invoke, plane: Recorder, ids: list[str]) -> None:
     result = invoke("ssm_command", instance_ids=ids[:1], commands=["id", "uptime"], working_directory="/tmp", timeout=20)
     assert "failed" not in result, result
-    told = result["results"][ids[0]]
+    told = result["instances"][ids[0]]
     assert (told["status"], told["exit_code"], told["stdout_lines"], told["why"]) == ("Success", 0, ["line one", f"on {ids[0]}"], "")
-    assert result["changed"] and len(result["command_ids"]) == 1 and list(result["results"]) == ids[:1]
+    assert result["changed"] and len(result["command_ids"]) == 1 and list(result["instances"]) == ids[:1]
     assert plane.ran == [(ids[0], ("id", "uptime"), "/tmp")]
     assert result["calls"]["ssm:SendCommand"] == 1
 
 
 def test_check_mode_sends_nothing(invoke: Invoke, plane: Recorder, ids: list[str]) -> None:
     result = invoke("ssm_command", check=True, instance_ids=ids, commands=["id"])
-    assert result["changed"] and "results" not in result and plane.ran == [] and result["calls"] == {}
+    assert result["changed"] and "instances" not in result and plane.ran == [] and result["calls"] == {}
 
 
 def test_a_failure_names_instance_and_reason(invoke: Invoke, plane: Recorder, ids: list[str]) -> None:
     result = invoke("ssm_command", instance_ids=ids[:1], commands=["false"])
     assert result["failed"] and result["msg"] == f"{ids[0]}: Failed with exit code 1: it is false"
-    assert result["results"][ids[0]]["exit_code"] == 1
+    assert result["instances"][ids[0]]["exit_code"] == 1
     kept = invoke("ssm_command", instance_ids=ids[:1], commands=["false"], fail_on_error=False)
-    assert "failed" not in kept and kept["results"][ids[0]]["status"] == "Failed"
+    assert "failed" not in kept and kept["instances"][ids[0]]["status"] == "Failed"
 
 
 def test_it_waits_until_a_node_is_online(invoke: Invoke, plane: Recorder, ids: list[str]) -> None:
@@ -82,7 +82,7 @@ def test_an_instance_that_is_no_node_is_named(invoke: Invoke, plane: Recorder, i
     plane.nodes[ids[1]] = 10**6
     result = invoke("ssm_command", instance_ids=ids, commands=["id"])
     assert result["failed"] and result["msg"].startswith(f"{ids[1]}: it is no managed node") and "\n" not in result["msg"]
-    assert result["results"][ids[0]]["status"] == "Success"
+    assert result["instances"][ids[0]]["status"] == "Success"
 
 
 def test_what_is_asked_wrongly_is_one_line(invoke: Invoke, lab: RunningLab) -> None:
