@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What it costs to make kernel states so: a large network at once, small changes of it, addresses that nobody uses, and the end of it all.
 
-Run with ``make bench``; each figure is printed and held to its bound. The states are made up here, about as large as compiled ones.
+Run with ``make bench``; each figure is printed. What is held to a bound is the processor's time, the kernel's work for us included: others
+may be at work on the machine. The states are made up here, about as large as compiled ones.
 """
 
 from __future__ import annotations
@@ -131,9 +132,9 @@ def resident() -> float:
 def test_large_network() -> None:
     state = network(vpcs=100, hosts=10, peerings=300)
     kernel = NetworkKernel()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     kernel.apply(state)
-    built = time.perf_counter() - start
+    built, work = time.perf_counter() - start, time.process_time() - worked
 
     sent = Netlink.sent
     start = time.perf_counter()
@@ -158,10 +159,10 @@ def test_large_network() -> None:
     closed = time.perf_counter() - start
     rule, route = statistics.median(changes) * 1000, statistics.median(routed) * 1000
     print(
-        f"\n{kind_of_tree()}: 100 routers, 1,000 hosts, 300 peerings: {built:.2f} s; the same again {again * 1000:.1f} ms; "
+        f"\n{kind_of_tree()}: 100 routers, 1,000 hosts, 300 peerings: {built:.2f} s ({work:.2f} s of work); again {again * 1000:.1f} ms; "
         f"one chain {rule:.2f} ms (at most {max(changes) * 1000:.1f}); one route {route:.2f} ms; closed in {closed:.2f} s"
     )
-    assert built < 3.0 and rule < 10 and route < 10 and closed < 3.0
+    assert work < 3.0 and rule < 10 and route < 10 and closed < 3.0
 
 
 @inside_both_trees
@@ -172,15 +173,18 @@ def test_parked_addresses() -> None:
     kernel = NetworkKernel()
     kernel.apply(state)
     before = resident()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     kernel.apply(KernelState({**state.namespaces, **parked}, state.wires | frozenset(wires)))
-    took = time.perf_counter() - start
+    took, work = time.perf_counter() - start, time.process_time() - worked
     memory = before - resident()
     start = time.perf_counter()
     kernel.close()
     closed = time.perf_counter() - start
-    print(f"\n{kind_of_tree()}: 10,000 addresses in 100 parking namespaces: {took:.2f} s, about {memory:.0f} MiB; closed in {closed:.2f} s")
-    assert took < 1.0 and closed < 3.0
+    print(
+        f"\n{kind_of_tree()}: 10,000 addresses in 100 parking namespaces: {took:.2f} s ({work:.2f} s of work), "
+        f"about {memory:.0f} MiB; closed in {closed:.2f} s"
+    )
+    assert work < 1.0 and closed < 3.0
 
 
 def _one_rule(state: KernelState, turn: int) -> KernelState:
