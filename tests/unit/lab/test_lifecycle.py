@@ -214,3 +214,21 @@ def test_nothing_that_the_action_plugin_imports_imports_the_emulator() -> None:
     environ = {**os.environ, "PYTHONPATH": lifecycle.collections_root()}
     done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stdout) == []
+
+
+def test_a_lab_without_a_data_plane_says_why() -> None:
+    plane = {"state": "refused", "why": "namespaces are turned off on this machine", "hosts": 0, "snapshot": False}
+    (line,) = lifecycle._about_plane("mine", {"plane": plane})
+    assert line.startswith("lab mine has no data plane") and line.endswith(plane["why"])
+    assert lifecycle._about_plane("mine", {"plane": {**plane, "state": "idle", "why": ""}}) == ()
+    (line,) = lifecycle._about_plane("mine", {"plane": {**plane, "state": "on", "hosts": 3, "snapshot": True}, "snapshot": "/copy"})
+    assert "/copy: 3 instances" in line
+
+
+def test_what_a_lab_has_from_its_start_cannot_be_changed() -> None:
+    record = Record("mine", 1, "", "", 4566, "http://127.0.0.1:4566", "t", "us-east-1", "", "", "", "")
+    status = {"default_vpc": False, "twin": "auto", "snapshot": ""}
+    lifecycle._refuse_fixed("mine", record, status, {"twin": "auto", "port": 0})
+    for wanted in ({"twin": "off"}, {"snapshot": "/copy"}):
+        with pytest.raises(LabError, match="stop it first"):
+            lifecycle._refuse_fixed("mine", record, status, wanted)

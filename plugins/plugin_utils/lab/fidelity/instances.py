@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html (
 
 from __future__ import annotations
 
-import base64
 import copy
 import re
 from collections.abc import Iterator
@@ -254,7 +253,8 @@ def describe(call: Call) -> dict[str, Any]:
 # -- stop, start, terminate ----------------------------------------------------------------------------------------------------
 
 
-def _asked(call: Call) -> list[Any]:
+def asked(call: Call) -> list[Any]:
+    """The instances that a call names."""
     return [find_instance(call.backend(), str(item)) for item in call.params.get("InstanceIds") or []]
 
 
@@ -274,7 +274,7 @@ def _give_back(call: Call, instance: Any) -> None:
 def lend_no_more(call: Call) -> None:
     """A stopped or terminated instance loses its lent public address."""
     forget(call)
-    for instance in _asked(call):
+    for instance in asked(call):
         if gone(instance) and call.action == "StopInstances":
             raise Refusal("IncorrectInstanceState", f"This instance '{instance.id}' is not in a state from which it can be stopped.")
         if call.action == "StopInstances" or not instance.disable_api_termination:
@@ -285,7 +285,7 @@ def lend_no_more(call: Call) -> None:
 def still_there(call: Call) -> None:
     """A terminated instance cannot be started."""
     forget(call)
-    for instance in _asked(call):
+    for instance in asked(call):
         if gone(instance):
             verb = "started" if call.action == "StartInstances" else "rebooted"
             raise Refusal("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be {verb}.")
@@ -295,7 +295,7 @@ def still_there(call: Call) -> None:
 def addresses_after(call: Call, result: dict[str, Any]) -> dict[str, Any]:
     """Elastic addresses stay over a stop; a start lends a new public address from the lab's pool."""
     backend = call.backend()
-    for instance in _asked(call):
+    for instance in asked(call):
         for eni in instance.nics.values():
             elastic = next((eip for eip in _of_eni(backend, eni) if eip.lab_private == eni.private_ip_address), None)
             if elastic is not None:
@@ -312,7 +312,7 @@ _PUBLIC_STARTS = tuple(f"{str(half.network_address).rsplit('.', 2)[0]}." for hal
 def leave_nothing(call: Call, result: dict[str, Any]) -> dict[str, Any]:
     """Free what a terminated instance held: elastic addresses, interfaces that go with it; the others are detached."""
     backend, ended = call.backend(), call.lab.state("terminated", call.account, call.region)
-    for instance in _asked(call):
+    for instance in asked(call):
         if not gone(instance):
             continue
         ended.setdefault(instance.id, call.lab.now())
@@ -325,29 +325,6 @@ def leave_nothing(call: Call, result: dict[str, Any]) -> dict[str, Any]:
             else:
                 instance.detach_eni(eni)
     return result
-
-
-@after("ec2", "StartInstances", "RebootInstances")
-def boot_again(call: Call, result: dict[str, Any]) -> dict[str, Any]:
-    """Count the boots of an instance, of which its launch is the first: the data plane boots it when the number has grown."""
-    boots = call.lab.state("boots", call.account, call.region)
-    stopped = {
-        item.get("InstanceId")
-        for item in result.get("StartingInstances") or []
-        if (item.get("PreviousState") or {}).get("Name") == "stopped"
-    }
-    for instance in _asked(call):
-        if call.action == "RebootInstances" or instance.id in stopped:
-            boots[instance.id] = boots.get(instance.id, 1) + 1
-    return result
-
-
-@instead("ec2", "GetConsoleOutput")
-def console(call: Call) -> dict[str, Any]:
-    """What the instance printed at its boot, in base64: its SSH host keys, by which people know it; nothing before it booted."""
-    instance = find_instance(call.backend(), str(call.params.get("InstanceId") or ""))
-    told = call.lab.executor.console(instance.id) if hasattr(call.lab.executor, "console") and not gone(instance) else ""
-    return {"InstanceId": instance.id, "Timestamp": call.lab.now(), "Output": base64.b64encode(told.encode()).decode()}
 
 
 # -- attributes ----------------------------------------------------------------------------------------------------------------

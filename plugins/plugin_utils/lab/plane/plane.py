@@ -165,8 +165,9 @@ class DataPlane:
 
     def _moving(self) -> list[Need]:
         """Connections and gateways that time alone takes to their next state."""
-        network = self._reader.network
-        found = []
+        network, found = self._reader.network, []
+        if self.twin is None:
+            return []
         for peering in network.peerings.values():
             if peering.status in _MOVING:
                 found += [Need(side.account, side.region, "VpcPeeringConnections", "id", (peering.id,)) for side in peering.sides]
@@ -179,7 +180,7 @@ class DataPlane:
         """Nobody asked: what does time itself change?"""
         moving = self._moving()
         with self._told("looking at what time changes"):
-            if moving and self.twin is not None:
+            if moving:
                 with self._lab.lock:
                     self._reader.read(moving)
                 self._follow()
