@@ -190,6 +190,7 @@ def _rules(draft: _Draft, vpc: Vpc) -> None:
     peers = [other for peering, other in _joined(draft, vpc) if peering.status == "active"]
     near = [other for other in peers if other.region == vpc.region]
     nearby = [group for other in near for group in draft.of("security_groups", other.id)]
+    beyond = [group for other in _referable(draft, vpc) for group in draft.of("security_groups", other)]
     own = draft.of("security_groups", vpc.id)
     lists = [item for item in draft.of("prefix_lists") if item.region == vpc.region]
     if not lists and draft.maybe(0.5):
@@ -208,11 +209,12 @@ def _rules(draft: _Draft, vpc: Vpc) -> None:
         peer: dict[str, Any] = {}
         kind = chance.choice(("cidr", "cidr", "cidr", "any", "any", "six", "group", "list"))
         if kind == "group":
-            source = chance.choice(own + nearby)
+            # Over a transit gateway only rules for what comes in may refer to a group.
+            source = chance.choice(own + nearby + ([] if egress else beyond))
             peer = {"source_group": source.id, "source_account": ACCOUNT, "source_vpc": source.vpc}
             if source.vpc != vpc.id:
-                joined = next(item for item, other in _joined(draft, vpc) if other.id == source.vpc and item.status == "active")
-                peer |= {"peering": joined.id, "peering_status": "active"}
+                joined = [item for item, other in _joined(draft, vpc) if other.id == source.vpc and item.status == "active"]
+                peer |= {"peering": joined[0].id, "peering_status": "active"} if joined else {}
         elif kind == "list" and lists:
             peer = {"prefix_list": chance.choice(lists).id}
         elif kind == "six" and vpc.ipv6_cidrs:
@@ -238,6 +240,12 @@ def _rules(draft: _Draft, vpc: Vpc) -> None:
         else:
             for _number in range(chance.randint(0, 3)):
                 rule(group, True)
+
+
+def _referable(draft: _Draft, vpc: Vpc) -> list[str]:
+    """VPCs whose groups rules may refer to over a transit gateway."""
+    attached = [item for item in draft.of("transit_attachments") if item.group_references]
+    return [item.resource for item in attached if item.resource != vpc.id] if any(item.resource == vpc.id for item in attached) else []
 
 
 def _acls(draft: _Draft, vpc: Vpc) -> None:
@@ -403,7 +411,8 @@ def _nat(draft: _Draft, vpc: Vpc) -> None:
 
 def _transit(draft: _Draft) -> None:
     region = draft.chance.choice(draft.of("vpcs")).region
-    gateway = draft.put("transit_gateways", TransitGateway(id=draft.id("tgw"), **_owned(region), group_references=False))
+    referring = draft.maybe(0.5)
+    gateway = draft.put("transit_gateways", TransitGateway(id=draft.id("tgw"), **_owned(region), group_references=referring))
     tables = [draft.id("tgw-rtb") for _number in range(draft.chance.randint(1, 2))]
     attached: list[TransitAttachment] = []
     for vpc in draft.of("vpcs"):
@@ -420,7 +429,7 @@ def _transit(draft: _Draft) -> None:
             resource=vpc.id,
             table=draft.chance.choice(tables),
             subnets=tuple(by_zone[zone].id for zone in chosen),
-            group_references=False,
+            group_references=referring and draft.maybe(0.8),
         )
         attached.append(draft.put("transit_attachments", found))
         for zone in chosen:
