@@ -68,7 +68,9 @@ def enter() -> None:
     if status != 0:
         raise PermissionError("the user namespace's ids cannot be mapped")
     if privileged:
-        os.setgroups([0])
+        # Where root itself is in a user namespace with few ids, it gets one id as anyone else, and keeps its groups.
+        with contextlib.suppress(PermissionError):
+            os.setgroups([0])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
 
