@@ -343,12 +343,19 @@ class DataPlane:
         with self._turn:
             self._ending = True
             self._turn.notify_all()
-        if self._thread is not None:
-            self._thread.join(5.0)
-        if self.twin is not None:
+        thread, twin = self._thread, self.twin
+        if thread is not None:
+            thread.join(0.5)
+        if twin is not None:
+            # A turn that still waits for its answer ends with the twin.
+            with contextlib.suppress(TwinError, OSError):
+                twin.close()
+        if thread is not None:
+            thread.join(5.0)
+        if self.twin is not None and self.twin is not twin:
             with contextlib.suppress(TwinError, OSError):
                 self.twin.close()
-            self.twin = None
+        self.twin = None
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._listener.getsockname())
