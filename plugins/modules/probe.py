@@ -216,7 +216,7 @@ table:
   description: The same for people.
   returned: always
   type: str
-  sample: |-
+  sample: |2-
         FROM        TO        TRAFFIC  INTENDED   PREDICTED  OBSERVED           WHY
     ok  dev.server  ops.tool  icmp     reachable  reachable  reachable 0.09 ms
 sent:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common import warnings as ansible_warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.environment import lab_environment
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
@@ -55,12 +56,14 @@ def ec2(lab: RunningLab) -> Any:
 
 
 @pytest.fixture
-def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
+def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run a module by name with arguments, and give its result; ``check`` and ``diff`` are Ansible's modes."""
 
     def call(name: str, *, check: bool = False, diff: bool = False, **arguments: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.cloudnet.vpc.plugins.modules.{name}")
         capsys.readouterr()
+        # A module of its own process has no warnings of one before it.
+        monkeypatch.setattr(ansible_warnings, "_global_warnings", {})
         with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
