@@ -60,7 +60,9 @@ class Twin:
             arguments[2] = str(ssh_listener.fileno())
         environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
         environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        environment |= {"PYTHONPATH": _root(), "PYTHONUNBUFFERED": "1"}
+        # The process stands in another folder: of the user's path, only what is absolute can be meant.
+        paths = [_root(), *(item for item in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(item))]
+        environment |= {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUNBUFFERED": "1"}
         with contextlib.ExitStack() as stack:
             said: Any = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
             try:
