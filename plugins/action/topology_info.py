@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import InstanceSpec, Topology, VpcSpec
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError, TopologyError
+from ansible_collections.cloudnet.vpc.plugins.module_utils.ssm_online import managed
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"topology": {"type": "raw", "required": True}, "region": {"type": "str"}}
 
@@ -22,7 +23,13 @@ def told(topology: Topology) -> dict[str, Any]:
         "name": topology.name,
         "accounts": {name: _account(topology, name) for name in topology.accounts if name},
         "vpcs": {
-            name: {"account": vpc.account, "region": vpc.region, "cidrs": list(vpc.cidrs), "origin": _origin(vpc)}
+            name: {
+                "account": vpc.account,
+                "region": vpc.region,
+                "cidrs": list(vpc.cidrs),
+                "origin": _origin(vpc),
+                "ssm": managed(vpc),
+            }
             for name, vpc in topology.vpcs.items()
         },
         "owners": sorted({vpc.remote.owner for vpc in topology.vpcs.values() if vpc.remote}),

@@ -121,7 +121,7 @@ PROVED = re.compile(r"6 of 6 expectations hold, (6 shown by packets, 0|0 shown b
 
 def proof(output: str) -> list[str]:
     """The last table of intended, predicted and observed, without times."""
-    table = output.rpartition("TASK [Show what is intended, predicted and observed]")[2].split("\n\n")[0]
+    table = output.rpartition("Show what is intended, predicted and observed]")[2].split("\n\n")[0]
     return [re.sub(r" [0-9.]+ ms", "", line).rstrip() for line in table.splitlines()[1:]]
 
 
