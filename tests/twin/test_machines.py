@@ -89,6 +89,11 @@ async def test_an_instance_that_ends_itself_starts_again(place: Place) -> None:
     await place.say("touch /tmp/here ~/here")
     program = "import ctypes; ctypes.CDLL(None).reboot(0x01234567)"
     await place.run([PYTHON, "-c", program], root=True)
+    # What is started while it goes down ends with it.
+    end = time.monotonic() + 10
+    while place.machines.running("i-1"):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
     assert await place.say("ls /tmp; ls ~") == "here"
 
 
