@@ -70,11 +70,16 @@ def bastions(source: Any, region: str = "") -> list[dict[str, Any]]:
 def whole(ranges: Iterable[str]) -> list[str]:
     """Which of the ranges are the whole of an address family, alone or together; empty if none is."""
     networks = [ipaddress.ip_network(text) for text in ranges]
+    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
     found = []
-    for version, everything in ((4, "0.0.0.0/0"), (6, "::/0")):
-        mine = [network for network in networks if network.version == version]
-        if [str(network) for network in ipaddress.collapse_addresses(mine)] == [everything]:
-            found += [str(network) for network in mine if str(network) == everything] or [" + ".join(map(str, mine))]
+    for mine, together, everything in (
+        (map(str, four), ipaddress.collapse_addresses(four), "0.0.0.0/0"),
+        (map(str, six), ipaddress.collapse_addresses(six), "::/0"),
+    ):
+        if [str(network) for network in together] == [everything]:
+            told = list(mine)
+            found.append(everything if everything in told else " + ".join(told))
     return found
 
 
@@ -123,8 +128,8 @@ def _hosts(topology: Topology, vpc: VpcSpec, subnet: str, group: str) -> list[di
     doors = [host.name for host in vpc.instances.values() if host.subnet == subnet and group in host.security_groups]
     if not doors:
         raise AnsibleFilterError(
-            f"bastions: vpcs.{vpc.name}.instances: none is in the subnet {subnet} and the security group {group}, so there is no bastion to log"
-            " in to: declare one"
+            f"bastions: vpcs.{vpc.name}.instances: none is in the subnet {subnet} and the security group {group}, so there is no"
+            " bastion to log in to: declare one"
         )
     profile = topology.accounts[vpc.account].profile
     place = f"{profile}-{vpc.region}" if profile else vpc.region

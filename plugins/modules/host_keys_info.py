@@ -14,8 +14,8 @@ description:
   - Reads the host keys that cloud-init prints at an instance's first boot, by C(ec2:GetConsoleOutput), and gives them as lines of an
     ssh known_hosts file. So ssh knows a host before it first connects to it, and need not believe whoever answers.
   - amazon.aws has no module for the console.
-  - AWS shows the console some time after the boot, which takes O(wait). On instances that run for long other output may have driven the keys
-    out; keep what was read once.
+  - AWS shows the console some time after the boot, for which O(wait) is. On instances that run for long other output may have driven the
+    keys out; keep what was read once.
 author:
   - cloudnet.vpc contributors (@cloudnet)
 extends_documentation_fragment:
@@ -29,7 +29,8 @@ extends_documentation_fragment:
 options:
   topology:
     description:
-      - The path of a topology file on the host that runs the module, or a topology as a mapping. Its running instances are known by their tags.
+      - The path of a topology file on the host that runs the module, or a topology as a mapping.
+      - Its running instances are known by their tags.
     type: raw
     required: true
   wait:
@@ -95,14 +96,13 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import NAME_TAG, TOPOLOGY_TAG
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AwsError, CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, running
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
 
 ARGUMENTS: dict[str, Any] = {"topology": {"type": "raw", "required": True}, "wait": {"type": "int", "default": 600}}
@@ -114,18 +114,6 @@ _KEY = re.compile(r"\b(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-
 #: Seconds between two looks at the consoles.
 PAUSE = 5.0
 _THREADS = 8
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A running instance of the topology."""
-
-    name: str
-    id: str
-    account: str
-    region: str
-    private_ip: str = ""
-    public_ip: str = ""
 
 
 def host_keys(console: str) -> tuple[str, ...]:
@@ -148,7 +136,7 @@ def _is_key(kind: str, blob: str) -> bool:
     return data[4 : 4 + int.from_bytes(data[:4], "big")] == kind.encode()
 
 
-def known_hosts(instances: Iterable[Instance], keys: Mapping[str, tuple[str, ...]]) -> str:
+def known_hosts(instances: Iterable[Launched], keys: Mapping[str, tuple[str, ...]]) -> str:
     """Lines for ssh's known_hosts. ``keys``: by instance id."""
     lines = []
     for item in instances:
@@ -157,23 +145,9 @@ def known_hosts(instances: Iterable[Instance], keys: Mapping[str, tuple[str, ...
     return "".join(f"{line}\n" for line in lines)
 
 
-def named(topology: str, items: Iterable[Mapping[str, Any]], account: str, region: str) -> list[Instance]:
-    """The instances that carry the topology's tags, of what DescribeInstances lists."""
-    found = []
-    for item in items:
-        for one in item.get("Instances") or []:
-            tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or []}
-            parts = tags.get(NAME_TAG, "").split(".")
-            if tags.get(TOPOLOGY_TAG) != topology or len(parts) != 4 or (parts[0], parts[2]) != ("vpcs", "instances"):
-                continue
-            own = (one.get("PrivateIpAddress") or "", one.get("PublicIpAddress") or "")
-            found.append(Instance(f"{parts[1]}.{parts[3]}", one["InstanceId"], account, region, *own))
-    return sorted(found, key=lambda instance: instance.name)
-
-
 def collect(
-    instances: Iterable[Instance],
-    console: Callable[[Instance], str],
+    instances: Iterable[Launched],
+    console: Callable[[Launched], str],
     wait: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -189,15 +163,15 @@ def collect(
             if not waiting:
                 return found
             if clock() + PAUSE > deadline:
-                names = ", ".join(f"{item.name} ({item.id})" for item in waiting)
+                names = ", ".join(f"{item.label} ({item.id})" for item in waiting)
                 raise CloudnetError(
-                    f"no ssh host keys on the console of {names} after {wait:g} s: look at it (GetConsoleOutput), wait longer (wait), or keep"
-                    " the keys that were read when it was new"
+                    f"no ssh host keys on the console of {names} after {wait:g} s: look at it (GetConsoleOutput), wait longer (wait), or"
+                    " keep the keys that were read when it was new"
                 )
             sleep(PAUSE)
 
 
-def _console(estate: Estate, instance: Instance) -> str:
+def _console(estate: Estate, instance: Launched) -> str:
     """The console's text: as it is now where the type can show that, with what AWS kept of the boot."""
     ask = {"InstanceId": instance.id}
     kept = str(estate.client.call(instance.account, instance.region, "ec2:GetConsoleOutput", **ask).get("Output") or "")
@@ -213,17 +187,13 @@ def _console(estate: Estate, instance: Instance) -> str:
     return str(now.get("Output") or "")
 
 
-def _running(estate: Estate, topology: Topology) -> list[Instance]:
+def _running(estate: Estate, topology: Topology) -> list[Launched]:
     """The topology's instances that run, in all of its accounts and Regions."""
-    filters = [
-        {"Name": f"tag:{TOPOLOGY_TAG}", "Values": [topology.name]},
-        {"Name": "instance-state-name", "Values": ["running"]},
-    ]
     places = sorted({(estate.accounts[vpc.account], vpc.region) for vpc in topology.vpcs.values() if not vpc.remote})
     found = []
     for account, region in places:
-        items = estate.client.pages(account, region, "ec2:DescribeInstances", Filters=filters)
-        found += named(topology.name, items, account, region)
+        listed = estate.client.pages(account, region, "ec2:DescribeInstances", Filters=running(topology.name))
+        found += launched(listed, account, region)
     return found
 
 
@@ -235,7 +205,7 @@ def run(module: Any) -> dict[str, Any]:
     instances = _running(estate, topology)
     keys = collect(instances, lambda item: _console(estate, item), module.params["wait"])
     hosts = {
-        item.name: {"id": item.id, "private_ip": item.private_ip, "public_ip": item.public_ip, "keys": list(keys[item.id])}
+        item.label: {"id": item.id, "private_ip": item.private_ip, "public_ip": item.public_ip, "keys": list(keys[item.id])}
         for item in instances
     }
     return {"changed": False, "hosts": hosts, "known_hosts": known_hosts(instances, keys), "calls": dict(estate.client.calls)}
