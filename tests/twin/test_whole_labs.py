@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two whole labs side by side, one of them killed: the other goes on, nothing is left of the killed one, and the host's network never changed.
+"""Two whole labs side by side, one of them killed: the other goes on, nothing is left of it, and the host's network never changed.
 
 As whoever runs the tests and, where that is root, as an ordinary user too; whole_labs.py is what is run as that user.
 """

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Labs as people have them, daemons of their own that outlive who started them, with their state in a test's folder; and playbooks on them."""
+"""Labs as people have them, daemons that outlive who started them, with their state in a test's folder; and playbooks on them."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class WholeLab:
         # As a shell has it: playbooks know by PWD where their user stands.
         kept.update(self.settings, HOME=str(self.folder), XDG_STATE_HOME=str(self.folder / "state"), PWD=str(self.folder))
         kept.update(ANSIBLE_HOME=str(self.folder / ".ansible"), ANSIBLE_LOCALHOST_WARNING="false", ANSIBLE_NOCOLOR="1", NO_COLOR="1")
-        kept.update(ANSIBLE_COLLECTIONS_PATH=str(ROOT / "playbooks" / "collections"), PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
+        kept.update(ANSIBLE_COLLECTIONS_PATH=str(ROOT / "playbooks" / "collections"), ANSIBLE_PIPELINING="true", LC_ALL="C.UTF-8")
         return kept
 
     def run(self, *command: str | Path, seconds: float = 240) -> subprocess.CompletedProcess[str]:
@@ -68,8 +69,6 @@ class WholeLab:
 
     def playbook(self, path: Path, *words: str, variables: Mapping[str, Any] | None = None) -> str:
         """Run a playbook in the lab's environment; what it says. Shown when it fails."""
-        import json
-
         tool = Path(sys.executable).with_name("ansible-playbook")
         done = self.run(tool, path, "-i", "localhost,", "-e", json.dumps(dict(variables or {})), *words)
         assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
@@ -88,9 +87,8 @@ class WholeLab:
         try:
             os.environ.update({**self.settings, "AWS_PROFILE": profile, "AWS_DEFAULT_PROFILE": profile})
             session: Any = boto3.session.Session(profile_name=profile)
-            found: Any = session.client(service, config=Config(retries={"total_max_attempts": 1}))
-            found.meta.events  # noqa: B018
-            return found
+            # Its endpoint and keys are settled here, and not at its first call.
+            return session.client(service, config=Config(retries={"total_max_attempts": 1}))
         finally:
             os.environ.clear()
             os.environ.update(before)
