@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from support.canonical import difference
 from support.lab import LabProcess
+from support.patience import times
 from support.runs import Run, Runner
 from support.scenarios import everything, hub, make_vpcs
 
-SEEDS = 25
+SEEDS = times(12, 50)
 TOGETHER = 5
 #: Waits before repetitions are this many times shorter than on AWS; the lag of new objects is a true second.
 HASTE = 4.0

@@ -23,6 +23,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import Ru
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.canonical import canonical, difference
+from support.patience import times
 from support.topologies import REGIONS, topologies
 
 ACCOUNTS = {"": "111111111111", "one": "111111111111", "two": "222222222222"}
@@ -83,7 +84,11 @@ def world(lab: RunningLab) -> World:
 
 # Shrinking would run the lab for minutes; the failing example is small enough as it is.
 @settings(
-    max_examples=15, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+    max_examples=times(8, 40),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(topology=topologies(), drop=st.integers(0, 5))
 def test_any_topology(world: World, topology: dict[str, Any], drop: int) -> None:

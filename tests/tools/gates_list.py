@@ -255,7 +255,8 @@ def resilience(context: Context) -> None:
 
 def twin(context: Context) -> None:
     """Packets in the kernel do what the network says; skipped, with the reason, where namespaces are refused."""
-    context.pytest("tests/twin")
+    # Most of its time is waiting for answers that must not come.
+    context.pytest("tests/twin", "-n", "2", "--dist", "loadfile")
 
 
 def unit(context: Context) -> None:
