@@ -321,7 +321,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _found(self, place: Place, path: str, cache: bool) -> list[Host]:
         """The hosts, from the cache where that is wanted and holds them."""
-        self.load_cache_plugin()
         key = self.get_cache_key(path)
         use = cache and self.get_option("cache")
         if use and key in self._cache:

@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin: what it makes of what AWS lists, and of what its file says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible import constants
+from ansible.errors import AnsibleParserError
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import add_fragments
+from ansible_collections.cloudnet.vpc.plugins.inventory import instances as plugin
+from ansible_collections.cloudnet.vpc.plugins.inventory.instances import Host, Place, Ways, bastions, connection, environment
+from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched
+
+BASTION = Launched("acc", "bastion", "i-1", "111111111111", "us-east-1", "subnet-1", "10.10.0.4", "198.51.100.1", "acc", ("ft-bastion",))
+SERVER = Launched("acc", "server", "i-2", "111111111111", "us-east-1", "subnet-2", "10.10.1.4", "", "acc", ("ft-server", "default"))
+FAR = Launched("dell", "server", "i-3", "111111111111", "ap-south-1", "subnet-3", "10.20.1.4", "", "", ("ft-server",))
+
+
+def host(instance: Launched, subnet: str = "private", profile: str = "network") -> Host:
+    return Host(instance, profile, subnet, plugin.roles("ft", instance))
+
+
+HOSTS = [host(BASTION, "public"), host(SERVER), host(FAR)]
+DOORS = {"acc": "198.51.100.1"}
+JUMP = {"ansible_host": "10.10.1.4", "ansible_user": "ec2-user", "ansible_ssh_common_args": "-o ProxyJump=ec2-user@198.51.100.1"}
+SSM = {
+    "ansible_connection": "amazon.aws.aws_ssm",
+    "ansible_aws_ssm_instance_id": "i-3",
+    "ansible_aws_ssm_region": "ap-south-1",
+    "ansible_aws_ssm_profile": "network",
+}
+
+
+def test_what_aws_lists_becomes_instances_by_their_tags() -> None:
+    tags = [{"Key": "cloudnet:name", "Value": "vpcs.acc.instances.bastion"}, {"Key": "cloudnet:topology", "Value": "ft"}]
+    full: dict[str, Any] = {
+        "InstanceId": "i-1",
+        "SubnetId": "subnet-1",
+        "PrivateIpAddress": "10.10.0.4",
+        "PublicIpAddress": "198.51.100.1",
+        "KeyName": "acc",
+        "SecurityGroups": [{"GroupName": "ft-bastion", "GroupId": "sg-1"}],
+        "Tags": tags,
+    }
+    stranger = {"InstanceId": "i-9", "Tags": [{"Key": "cloudnet:name", "Value": "vpcs.acc.subnets.bastion"}]}
+    bare = {"InstanceId": "i-8", "Tags": tags[:1]}
+    found = launched([{"Instances": [stranger, full]}, {"Instances": [bare]}], "111111111111", "us-east-1")
+    assert found == [BASTION, Launched("acc", "bastion", "i-8", "111111111111", "us-east-1")]
+
+
+def test_roles_groups_and_doors() -> None:
+    assert [item.roles for item in HOSTS] == [("bastion",), ("server",), ("server",)]
+    assert plugin.groups("ft", HOSTS[1]) == ["topology_ft", "vpc_acc", "subnet_acc_private", "role_server"]
+    assert bastions(HOSTS) == DOORS
+
+
+@pytest.mark.parametrize(
+    ("number", "ways", "wanted"),
+    [
+        (0, Ways(), {"ansible_host": "198.51.100.1", "ansible_user": "ec2-user"}),
+        (1, Ways(), JUMP),
+        (2, Ways(), SSM),
+        (2, Ways("ssm", bucket="b"), {**SSM, "ansible_aws_ssm_bucket_name": "b"}),
+        (1, Ways("bastion", "root"), {**JUMP, "ansible_user": "root", "ansible_ssh_common_args": "-o ProxyJump=root@198.51.100.1"}),
+        (1, Ways(lab_config="/l"), {"ansible_host": "i-2", "ansible_user": "ec2-user", "ansible_ssh_common_args": "-F /l"}),
+        (2, Ways(ssh_config="/a b"), {"ansible_host": "i-3", "ansible_user": "ec2-user", "ansible_ssh_common_args": "-F '/a b'"}),
+        (1, Ways("none"), {}),
+    ],
+)
+def test_the_way_to_a_host(number: int, ways: Ways, wanted: Mapping[str, str]) -> None:
+    assert connection(HOSTS[number], ways, DOORS) == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "ways", "said"),
+    [
+        (2, Ways("bastion"), "dell.server has no public address, and VPC dell no running bastion"),
+        (1, Ways("lab"), "give lab, one that runs with a data plane"),
+        (1, Ways("ssh_config"), "give ssh_config"),
+    ],
+)
+def test_a_way_that_there_is_not(number: int, ways: Ways, said: str) -> None:
+    with pytest.raises(CloudnetError, match=said):
+        connection(HOSTS[number], ways, DOORS)
+
+
+def test_the_environment_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.delenv("AWS_URL", raising=False)
+    with pytest.raises(KeyError), environment({"AWS_PROFILE": "lab", "AWS_URL": "x"}):
+        assert (os.environ["AWS_PROFILE"], os.environ["AWS_URL"]) == ("lab", "x")
+        raise KeyError
+    assert os.environ["AWS_PROFILE"] == "mine" and "AWS_URL" not in os.environ
+
+
+@pytest.fixture(scope="module", autouse=True)
+def options() -> None:
+    """Ansible knows the plugin's options, as when it loads the plugin by its name."""
+    documentation = yaml.safe_load(plugin.DOCUMENTATION)
+    add_fragments(documentation, plugin.__file__, fragment_loader=fragment_loader)
+    constants.config.initialize_plugin_configuration_definitions("inventory", plugin.InventoryModule.NAME, documentation["options"])
+
+
+class Reads:
+    """Stands for AWS: hands out hosts and counts how often it was asked."""
+
+    def __init__(self, hosts: list[Host]) -> None:
+        self.hosts, self.asked = hosts, list[Place]()
+
+    def __call__(self, place: Place, topology: str) -> list[Host]:
+        self.asked.append(place)
+        return self.hosts
+
+
+def parse(folder: Path, text: str, cache: bool = True) -> InventoryData:
+    path = folder / "a.cloudnet.yml"
+    path.write_text(f"plugin: cloudnet.vpc.instances\ntopology: ft\n{text}")
+    inventory = InventoryData()
+    made = plugin.InventoryModule()
+    made._load_name = plugin.InventoryModule.NAME
+    made._redirected_names = [plugin.InventoryModule.NAME]
+    made.parse(inventory, DataLoader(), str(path), cache)
+    if "cache: true" in text:
+        made.update_cache_if_changed()
+    return inventory
+
+
+def test_a_file_becomes_an_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(HOSTS)
+    monkeypatch.setattr(plugin, "read", reads)
+    text = "profile: network\nregions: [us-east-1]\nssh_config: ssh/config\nkeyed_groups: [{key: cloudnet.region, prefix: in}]\n"
+    inventory = parse(tmp_path, text)
+    assert reads.asked == [Place(("network",), ("us-east-1",), target="aws")]
+    told = inventory.get_groups_dict()
+    assert told["role_server"] == ["acc.server", "dell.server"] and told["in_us_east_1"] == ["acc.bastion", "acc.server"]
+    assert told["vpc_dell"] == told["subnet_dell_private"] == ["dell.server"]
+    own = inventory.hosts["acc.server"].vars
+    assert own["ansible_ssh_common_args"] == f"-F {tmp_path}/ssh/config"
+    assert own["cloudnet"]["instance_id"] == "i-2" and own["cloudnet"]["roles"] == ["server"]
+
+
+def test_the_cache_is_asked_before_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(HOSTS)
+    monkeypatch.setattr(plugin, "read", reads)
+    text = f"cache: true\ncache_plugin: jsonfile\ncache_connection: {tmp_path}/kept\n"
+    first, second = parse(tmp_path, text), parse(tmp_path, text)
+    assert len(reads.asked) == 1
+    assert first.get_groups_dict() == second.get_groups_dict()
+    assert first.hosts["acc.server"].vars["cloudnet"] == second.hosts["acc.server"].vars["cloudnet"]
+    parse(tmp_path, text, cache=False)
+    assert len(reads.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lab: nosuchlab\n", "lab nosuchlab does not run: start it"),
+        ("lab: x\nendpoint_url: http://127.0.0.1:1\n", "lab and endpoint_url are both given"),
+        ("lab: a/b\n", "lab name 'a/b' is not 1 to 40 letters"),
+        ("profile: nosuchprofile\nregions: [us-east-1]\n", "nosuchprofile"),
+        ("connection: ssh_config\n", "there is no ssh configuration: give ssh_config"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    if "connection" in text:
+        monkeypatch.setattr(plugin, "read", Reads(HOSTS))
+    with pytest.raises(AnsibleParserError, match=said) as caught:
+        parse(tmp_path, text)
+    assert "\n" not in str(caught.value.message)
+
+
+def test_two_of_one_name_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = Launched("acc", "server", "i-7", "111111111111", "us-east-1")
+    monkeypatch.setattr(plugin, "read", Reads([*HOSTS, host(twin)]))
+    with pytest.raises(AnsibleParserError, match=r"two running instances are called acc\.server in ft: i-2 and i-7"):
+        parse(tmp_path, "connection: none\n")
