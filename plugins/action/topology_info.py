@@ -29,6 +29,7 @@ def told(topology: Topology) -> dict[str, Any]:
                 "cidrs": list(vpc.cidrs),
                 "origin": _origin(vpc),
                 "ssm": managed(vpc),
+                "flow_logs": {"to": vpc.flow_logs.to, "role": vpc.flow_logs.role} if vpc.flow_logs else {},
             }
             for name, vpc in topology.vpcs.items()
         },

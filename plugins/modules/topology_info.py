@@ -62,10 +62,11 @@ accounts:
   sample: {dev: {account_id: "222222222222", role_arn: "arn:aws:iam::222222222222:role/cloudnet"}, shared: {profile: shared-services}}
 vpcs:
   description: The VPCs by name, each with the name of its C(account) (empty for the ambient one), its C(region), C(cidrs),
-    C(origin), which is V(ours), V(adopted) or V(remote), and C(ssm), whether its instances are to be managed nodes of Systems Manager.
+    C(origin), which is V(ours), V(adopted) or V(remote), C(ssm), whether its instances are to be managed nodes of Systems Manager,
+    and C(flow_logs), where its flow log goes (C(to)) and by which C(role).
   returned: success
   type: dict
-  sample: {dev: {account: "", cidrs: [10.0.0.0/16], origin: ours, region: us-east-1, ssm: false}}
+  sample: {dev: {account: "", cidrs: [10.0.0.0/16], flow_logs: {}, origin: ours, region: us-east-1, ssm: false}}
 owners:
   description: The accounts of remote VPCs, for which there are no credentials.
   returned: success
