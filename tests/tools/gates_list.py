@@ -237,9 +237,21 @@ def clone(context: Context) -> None:
     context.run("bash", "-c", script, cwd=BUILD, env={"clone": str(folder), "CLOUDNET_VENV": str(BIN.parent)})
 
 
+JOBS = ("deploy", "two_vpc_lab", "finance_hub", "file_transfer", "shared_services")
+"""Scenarios of whole jobs; the others are the default one and those in which something must be refused."""
+
+
+def jobs(context: Context) -> None:
+    """molecule's scenarios of the founding jobs: each shipped playbook with packets, twice, and away again."""
+    for name in JOBS:
+        context.run(BIN / "molecule", "test", "--scenario-name", name)
+
+
 def molecule(context: Context) -> None:
-    """molecule's default scenario: the shipped playbooks, twice, and away again."""
-    context.run(BIN / "molecule", "test")
+    """molecule's other scenarios: the default one, and what must be refused, with its words."""
+    for name in sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")):
+        if name not in JOBS:
+            context.run(BIN / "molecule", "test", "--scenario-name", name)
 
 
 def contract(context: Context) -> None:
@@ -300,6 +312,7 @@ GATES: tuple[Gate, ...] = (
     Gate("importer", importer, needs=("build",)),
     Gate("installed", installed, needs=("build",)),
     Gate("clone", clone),
+    Gate("jobs", jobs),
     Gate("molecule", molecule),
     Gate("contract", contract),
     Gate("resilience", resilience, weight=2),
