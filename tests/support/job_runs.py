@@ -97,17 +97,23 @@ class Place:
         with _elsewhere(self.folder):
             lifecycle.stop(self.name)
 
-    def play(self, *words: str) -> Done:
-        """Run a playbook here, as its user would."""
+    def play(self, *words: str, variables: Mapping[str, str] | None = None) -> Done:
+        """Run a playbook here, as its user would; ``variables`` of the environment beside those that everybody has."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_", "CLOUDNET_"))}
         environment |= {"XDG_STATE_HOME": str(self.folder / "state"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false"}
-        environment |= {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "PWD": str(self.folder)}
+        environment |= {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "PWD": str(self.folder), **(variables or {})}
         start = time.monotonic()
         done = subprocess.run(
             [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", *words, "-e", f"lab_name={self.name}"],
             cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
         return Done(time.monotonic() - start, done.stdout + done.stderr, done.returncode)
+
+    def variables(self, profile: str) -> dict[str, str]:
+        """The environment in which any AWS program finds the lab."""
+        assert self.found.record is not None
+        files = {"AWS_CONFIG_FILE": self.found.record.config_file, "AWS_SHARED_CREDENTIALS_FILE": self.found.record.credentials_file}
+        return {**files, "AWS_PROFILE": profile, "AWS_REGION": REGION}
 
     def admin(self, account: str, service: str = "iam") -> Any:
         """A boto3 client of an account's administrator, whom no policy restricts."""

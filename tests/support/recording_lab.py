@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's own process, noting beside its work every call of those who are not its administrators: ``-m support.recording_lab FOLDER PIPE``.
+"""The lab's own process, noting beside its work what the role ``operator`` asks: ``python -m support.recording_lab FOLDER PIPE``.
 
-A line of JSON for each in ``FOLDER/calls.jsonl``: ``{principal, account, region, service, action, needs, params, code}``. ``needs`` are
-the IAM actions that the request takes, ``params`` are in boto3's shape, as they were sent; ``code`` is the error's, "" where there was none.
+A line of JSON for each call in ``FOLDER/calls.jsonl``: ``{principal, account, region, service, action, needs, params, code}``. ``needs``
+are the IAM actions that the request takes, ``params`` are in boto3's shape, as they were sent; ``code`` is the error's, "" without one.
 Started by job_runs.py in the place of the lab's module, and by nothing else.
 """
 
