@@ -39,7 +39,7 @@ _value:
     - A list of VPCs with a bastion, each with C(vpc), C(path) (where the topology says who may log in), C(ranges), C(world) (those of the
       ranges, or the text of all, that are the whole internet; empty if none is) and C(hosts).
     - A host has C(name) (C(vpc.name)), C(key) (its key pair), C(key_file) (what the role P(cloudnet.vpc.instances#role) calls its private
-      key) and C(via), the bastion that it is behind, empty for a bastion itself.
+      key), C(profile) (empty for the ambient credentials), C(region) and C(via), the bastion that it is behind, empty for a bastion itself.
   type: list
   elements: dict
 """
@@ -140,6 +140,8 @@ def _hosts(topology: Topology, vpc: VpcSpec, subnet: str, group: str) -> list[di
             "via": "" if name in doors else f"{vpc.name}.{doors[0]}",
             "key": vpc.instances[name].key,
             "key_file": f"{vpc.instances[name].key}-{place}.pem",
+            "profile": profile,
+            "region": vpc.region,
         }
         for name in (*doors, *behind)
     ]

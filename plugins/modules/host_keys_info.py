@@ -109,7 +109,8 @@ ARGUMENTS: dict[str, Any] = {"topology": {"type": "raw", "required": True}, "wai
 
 #: cloud-init's lines around the keys, each of which may follow a time or a program's name.
 #: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/connection-prereqs-general.html#connection-prereqs-fingerprint
-BEGIN, END = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
+BEGIN = "-----BEGIN SSH HOST KEY KEYS-----"
+END = "-----END SSH HOST KEY KEYS-----"
 _KEY = re.compile(r"\b(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})(?=\s|$)")
 #: Seconds between two looks at the consoles.
 PAUSE = 5.0

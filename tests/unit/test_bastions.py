@@ -41,8 +41,8 @@ def test_the_shipped_topology() -> None:
     acc, dell = bastions(str(SHIPPED))
     assert (acc["vpc"], acc["ranges"], acc["world"]) == ("acc", ["203.0.113.10/32"], [])
     assert acc["hosts"] == [
-        {"name": "acc.bastion", "via": "", "key": "acc", "key_file": "acc-us-east-1.pem"},
-        {"name": "acc.server", "via": "acc.bastion", "key": "acc", "key_file": "acc-us-east-1.pem"},
+        {"name": "acc.bastion", "via": "", "key": "acc", "key_file": "acc-us-east-1.pem", "profile": "", "region": "us-east-1"},
+        {"name": "acc.server", "via": "acc.bastion", "key": "acc", "key_file": "acc-us-east-1.pem", "profile": "", "region": "us-east-1"},
     ]
     assert [host["key_file"] for host in dell["hosts"]] == ["dell-ap-south-1.pem"] * 2
 
