@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import lifecycle
 from support.namespaces import needs_namespaces
 
-from .whole_lab import WholeLab, whole_lab
+from .whole_lab import ROOT, WholeLab, whole_lab
 
 pytestmark = [needs_namespaces, pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")]
+LAB = ROOT / "playbooks" / "lab.yml"
 PLAY = Path(__file__).parent / "playbooks" / "public_api.yml"
 REFUSED, SILENT = "refused", "silent"
 
@@ -95,6 +97,7 @@ def test_packets_follow_amazon_aws_and_the_cli(tmp_path: Path) -> None:
         seen.append(("route back", ping()))
         call("authorize-security-group-ingress", GroupId=group, IpPermissions=permission("icmp", -1, "10.7.1.0/24"))
         seen.append(("rule", ping()))
+        lab.module("cloudnet.vpc.snapshot_info", dest=str(tmp_path / "snapshot"))
         call("revoke-security-group-ingress", GroupId=group, IpPermissions=permission("icmp", -1, "10.7.1.0/24"))
         call("authorize-security-group-ingress", GroupId=group, IpPermissions=permission("icmp", -1, "10.7.1.99/32"))
         seen.append(("a rule for another", ping()))  # each ping is a flow of its own: none rides on an earlier one
@@ -111,6 +114,22 @@ def test_packets_follow_amazon_aws_and_the_cli(tmp_path: Path) -> None:
         known = ("-i", str(tmp_path / "key"), "-o", "IdentitiesOnly=yes")
         assert lab.ssh(f"ec2-user@{app['PublicIpAddress']}", "hostname", *known).stdout == "ip-10-7-1-4\n"
         print(f"by amazon.aws and {call.name}")
+        try_a_copy(lab, tmp_path / "snapshot", target)
+
+
+def try_a_copy(lab: WholeLab, snapshot: Path, target: str) -> None:
+    """Packets on a copy of the network as it was when it was described, in a lab of its own whose API is empty."""
+    words = ("-e", "lab_name=copy", "-e", f"snapshot={snapshot}")
+    try:
+        said = lab.playbook(LAB, *words)
+        assert "lab copy shows the snapshot" in said and "2 instances" in said
+        copy = WholeLab("copy", lab.folder, lifecycle.find("copy"))
+        assert copy.client().describe_vpcs()["Vpcs"] == []
+        lines = (f"ping -c 1 -W 1 {target} > /dev/null; echo $?", f"curl -s --max-time 2 http://{target}:8080; echo $?", "hostname")
+        assert copy.ssh("app", "; ".join(lines)).stdout.split() == ["0", "28", "ip-10-7-1-4"]
+        assert copy.ssh("data", "ping -c 1 -W 1 10.7.1.4 > /dev/null").returncode == 1
+    finally:
+        lifecycle.stop("copy")
 
 
 def test_the_short_form_is_read_as_the_cli_reads_it() -> None:

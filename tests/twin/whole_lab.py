@@ -74,6 +74,16 @@ class WholeLab:
         assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
         return done.stdout + done.stderr
 
+    def module(self, name: str, **arguments: Any) -> str:
+        """Run one module on this machine; what it says. Shown when it fails."""
+        tool, here = (
+            Path(sys.executable).with_name("ansible"),
+            {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        )
+        done = self.run(tool, "localhost", "-i", "localhost,", "-e", json.dumps(here), "-m", name, "-a", json.dumps(arguments))
+        assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        return done.stdout
+
     def ssh(self, host: str, line: str, *options: str) -> subprocess.CompletedProcess[str]:
         """A line for the shell of a host that the lab's ssh configuration knows."""
         return self.run("ssh", "-F", self.ssh_config, "-o", "ConnectTimeout=8", *options, host, line, seconds=60)
