@@ -73,9 +73,10 @@ options:
     description: The bucket through which P(amazon.aws.aws_ssm#connection) copies files.
     type: str
 seealso:
-  - name: The documentation of this plugin
-    description: With examples of what comes out.
-    link: https://github.com/cloudnet/cloudnet.vpc/blob/main/docs/inventory.md
+  - plugin: amazon.aws.aws_ssm
+    plugin_type: connection
+  - plugin: amazon.aws.aws_ec2
+    plugin_type: inventory
 """
 
 EXAMPLES = r"""
