@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,10 @@ def test_packets_follow_amazon_aws_and_the_cli(tmp_path: Path) -> None:
 
         call("authorize-security-group-ingress", GroupId=group, IpPermissions=permission("tcp", 8080, "10.7.0.0/16"))
         assert (tcp(8080), tcp(8081)) == (REFUSED, SILENT)
-        assert lab.ssh("data", "nohup python3 -m http.server 8080 >/dev/null 2>&1 & sleep 0.5").returncode == 0
+        assert lab.ssh("data", "nohup python3 -m http.server 8080 >/dev/null 2>&1 &").returncode == 0
+        deadline = time.monotonic() + 30
+        while tcp(8080) == REFUSED:  # it is on its way
+            assert time.monotonic() < deadline
         assert tcp(8080) == "answered"
         call("delete-vpc-peering-connection", VpcPeeringConnectionId=peering["VpcPeeringConnectionId"])
         assert tcp(8080) == SILENT

@@ -78,7 +78,7 @@ class User:
         """Run the program as this user; what it tells."""
         done = subprocess.run(
             [str(self.python), str(PROGRAM), *words],
-            cwd="/", env=self.environment, capture_output=True, text=True, timeout=120, check=False, **self._more,
+            cwd="/", env=self.environment, capture_output=True, text=True, timeout=300, check=False, **self._more,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
@@ -149,7 +149,7 @@ def test_two_labs_and_one_is_killed(who: str) -> None:
         # A namespace is there as long as a process or a mount holds it: none but these do, and these end.
         assert holders(theirs) <= set(tree)
         os.kill(one["pid"], 9)
-        assert gone(tree)
+        assert gone(tree, 20.0)
         assert mounts() == mounted
         assert run("read", "two") == {"marks": {"ip-10-1-1-4": "two", "ip-10-2-1-4": "two"}}
 
@@ -162,7 +162,7 @@ def test_two_labs_and_one_is_killed(who: str) -> None:
         last = [again["pid"], *again["below"], two["pid"], *run("find", "two")["below"]]
         run("stop", "one")
         run("stop", "two")
-        assert gone(last)
+        assert gone(last, 20.0)
         left = run.files()
         assert not [name for name in left if name.startswith("tmp/")], left
         names = {"config", "credentials", "known_hosts", "lab.log", "lock", "options.json", "ssh_config", "ssh_key", "ssh_key.pub"}

@@ -53,7 +53,7 @@ class WholeLab:
         kept.update(ANSIBLE_COLLECTIONS_PATH=str(ROOT / "playbooks" / "collections"), ANSIBLE_PIPELINING="true", LC_ALL="C.UTF-8")
         return kept
 
-    def run(self, *command: str | Path, seconds: float = 240) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """A program that talks to this lab."""
         words = [str(word) for word in command]
         return subprocess.run(
@@ -86,7 +86,7 @@ class WholeLab:
 
     def ssh(self, host: str, line: str, *options: str) -> subprocess.CompletedProcess[str]:
         """A line for the shell of a host that the lab's ssh configuration knows."""
-        return self.run("ssh", "-F", self.ssh_config, "-o", "ConnectTimeout=8", *options, host, line, seconds=60)
+        return self.run("ssh", "-F", self.ssh_config, "-o", "ConnectTimeout=20", *options, host, line, seconds=60)
 
     def client(self, service: str = "ec2", profile: str = "lab") -> Any:
         """A boto3 client by the lab's own configuration."""
