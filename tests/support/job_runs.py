@@ -37,7 +37,7 @@ ONE = {"operator": "111111111111"}
 class Job:
     """One shipped playbook. ``accounts``: of each policy, the profile that it is for and that profile's account.
 
-    ``as_on_aws``: words that make the lab send packets as AWS would have them, through Systems Manager, where the topology has that.
+    ``as_on_aws``: words that make it send packets on the lab as it does on AWS, through Systems Manager, or try to.
     """
 
     name: str
@@ -60,7 +60,7 @@ _SSM = ("-e", "cloudnet_via=ssm")
 JOBS = {
     job.name: job
     for job in (
-        Job("peer", "two_vpcs.yml", ONE),
+        Job("peer", "two_vpcs.yml", ONE, _SSM),
         Job("deploy", "deploy.yml", ONE, _SSM),
         Job("two_vpc_lab", "two_vpc_lab.yml", ONE),
         Job("finance_hub", "finance_hub.yml", ONE, _SSM),
