@@ -115,6 +115,7 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import Client
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.sessions import Ambient, Sessions
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
@@ -222,6 +223,15 @@ def connection(host: Host, ways: Ways, doors: Mapping[str, str]) -> dict[str, st
         raise CloudnetError(f"{own.label} has no public address, and VPC {own.vpc} no running bastion: start it, or set connection")
     jump = f"-o ProxyJump={ways.user}@{doors[own.vpc]}"
     return {"ansible_host": own.private_ip, "ansible_user": ways.user, "ansible_ssh_common_args": jump}
+
+
+def plain(value: Any) -> Any:
+    """The same, with texts that cannot hold a template marked so: ``ansible-inventory --list`` wraps all others in ``__ansible_unsafe``."""
+    if isinstance(value, str):
+        return value if "{" in value else trust_as_template(value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def read(place: Place, topology: str) -> list[Host]:
@@ -348,7 +358,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self.inventory.add_host(name)
             for group in groups(topology, host):
                 self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
-            values = {"cloudnet": facts(topology, host), **connection(host, ways, doors)}
+            values = plain({"cloudnet": facts(topology, host), **connection(host, ways, doors)})
             for key, value in values.items():
                 self.inventory.set_variable(name, key, value)
             self._set_composite_vars(self.get_option("compose"), values, name, strict=strict)

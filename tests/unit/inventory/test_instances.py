@@ -16,6 +16,7 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import fragment_loader
+from ansible.template import is_trusted_as_template
 from ansible.utils.plugin_docs import add_fragments
 from ansible_collections.cloudnet.vpc.plugins.inventory import instances as plugin
 from ansible_collections.cloudnet.vpc.plugins.inventory.instances import Host, Place, Ways, bastions, connection, environment
@@ -148,6 +149,12 @@ def test_a_file_becomes_an_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     own = inventory.hosts["acc.server"].vars
     assert own["ansible_ssh_common_args"] == f"-F {tmp_path}/ssh/config"
     assert own["cloudnet"]["instance_id"] == "i-2" and own["cloudnet"]["roles"] == ["server"]
+
+
+def test_what_cannot_be_a_template_is_plain_and_what_could_is_none() -> None:
+    told = plugin.plain({"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]})
+    assert told == {"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]}
+    assert [is_trusted_as_template(text) for text in (told["id"], *told["roles"])] == [True, False, True]
 
 
 def test_the_cache_is_asked_before_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
