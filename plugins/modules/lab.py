@@ -121,8 +121,8 @@ options:
     choices: [auto, "off", required]
   snapshot:
     description:
-      - A folder of a network's describe output, as M(cloudnet.vpc.snapshot_info) writes it. The data plane shows that network, with an instance
-        behind every network interface, to try packets on; the API of this lab stays empty.
+      - A folder of a network's describe output, as M(cloudnet.vpc.snapshot_info) writes it. The data plane shows that network, with an
+        instance behind every network interface, to try packets on; the API of this lab stays empty.
       - A relative path is below the folder in which Ansible was started. A lab that runs keeps what it was started with.
     type: path
 requirements:

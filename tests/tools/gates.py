@@ -57,7 +57,7 @@ def chosen(names: list[str]) -> list[Gate]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SystemExit(f"no such gate: {', '.join(unknown)}. There are: {', '.join(known)}")
-    wanted = set(names or known)
+    wanted = set(names or [gate.name for gate in GATES if not gate.asked])
     for gate in reversed(GATES):
         if gate.name in wanted:
             wanted.update(gate.needs)

@@ -36,6 +36,8 @@ class Gate:
     check: Callable[[Context], None]
     needs: tuple[str, ...] = ()
     weight: int = 1
+    asked: bool = False
+    """Run only when it is named: it takes longer than every run of the tests may."""
 
 
 def real_home() -> dict[str, str]:
@@ -237,21 +239,17 @@ def clone(context: Context) -> None:
     context.run("bash", "-c", script, cwd=BUILD, env={"clone": str(folder), "CLOUDNET_VENV": str(BIN.parent)})
 
 
-JOBS = ("deploy", "two_vpc_lab", "finance_hub", "file_transfer", "shared_services")
-"""Scenarios of whole jobs; the others are the default one and those in which something must be refused."""
-
-
 def jobs(context: Context) -> None:
-    """molecule's scenarios of the founding jobs: each shipped playbook with packets, twice, and away again."""
-    for name in JOBS:
+    """molecule's other scenarios: the founding jobs with packets, and what must be refused; then the slow tests with packets."""
+    others = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml") if path.parent.name != "default")
+    for name in others:
         context.run(BIN / "molecule", "test", "--scenario-name", name)
+    context.pytest("tests/twin", "-m", "slow")
 
 
 def molecule(context: Context) -> None:
-    """molecule's other scenarios: the default one, and what must be refused, with its words."""
-    for name in sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")):
-        if name not in JOBS:
-            context.run(BIN / "molecule", "test", "--scenario-name", name)
+    """molecule's default scenario: the shipped playbooks, twice, and away again."""
+    context.run(BIN / "molecule", "test")
 
 
 def contract(context: Context) -> None:
@@ -268,7 +266,7 @@ def resilience(context: Context) -> None:
 def twin(context: Context) -> None:
     """Packets in the kernel do what the network says; skipped, with the reason, where namespaces are refused."""
     # Most of its time is waiting for answers that must not come.
-    context.pytest("tests/twin", "-n", "2", "--dist", "loadfile")
+    context.pytest("tests/twin", "-m", "not slow", "-n", "2", "--dist", "loadfile")
 
 
 def unit(context: Context) -> None:
@@ -312,7 +310,7 @@ GATES: tuple[Gate, ...] = (
     Gate("importer", importer, needs=("build",)),
     Gate("installed", installed, needs=("build",)),
     Gate("clone", clone),
-    Gate("jobs", jobs),
+    Gate("jobs", jobs, asked=True),
     Gate("molecule", molecule),
     Gate("contract", contract),
     Gate("resilience", resilience, weight=2),

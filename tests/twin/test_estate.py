@@ -14,7 +14,11 @@ from support.namespaces import needs_namespaces
 
 from .whole_lab import ROOT, WholeLab, whole_lab
 
-pytestmark = [needs_namespaces, pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")]
+pytestmark = [
+    needs_namespaces,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed"),
+]
 EXAMPLE = ROOT / "docs" / "examples" / "estate"
 
 

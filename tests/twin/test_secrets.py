@@ -68,6 +68,7 @@ def kept_secret(lab: WholeLab) -> dict[Path, int]:
     return {**found, **dict.fromkeys(lab.folder.rglob("*.pem"), 0o400)}
 
 
+@pytest.mark.slow
 @needs_namespaces
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
 def test_a_job_with_keys_tells_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
