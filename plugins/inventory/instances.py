@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The inventory plugin cloudnet.vpc.instances."""
 
 from __future__ import annotations

@@ -249,7 +249,8 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.probe_ways import Ssh
 from ansible_collections.cloudnet.vpc.plugins.module_utils.probe_world import Manner, Wish, of_expectations, of_wishes
 from ansible_collections.cloudnet.vpc.plugins.module_utils.probes import Job, send, table
 
-INTENTION, DISAGREEMENT = "intention", "disagreement"
+INTENTION = "intention"
+DISAGREEMENT = "disagreement"
 ARGUMENTS: dict[str, Any] = {
     "probes": {
         "type": "list",

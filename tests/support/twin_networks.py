@@ -210,9 +210,10 @@ class Builder:
         )
         return made
 
-    def rule(self, group: str, egress: bool = False, **more: Any) -> Rule:
+    def rule(self, group: str, egress: bool = False, protocol: str = "-1", **more: Any) -> Rule:
         number = len(self.fields.get("rules", {}))
-        made: Rule = self.put("rules", Rule(id=f"sgr-{number}", account=ACCOUNT, region=REGION, group=group, egress=egress, **more))
+        made = Rule(id=f"sgr-{number}", account=ACCOUNT, region=REGION, group=group, egress=egress, protocol=protocol, **more)
+        self.put("rules", made)
         return made
 
     def transit(self, id: str, references: bool | None = None, region: str = REGION) -> TransitGateway:

@@ -267,10 +267,10 @@ class Place:
 
     def run(self, program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
         """Run ssh, scp or sftp with the lab's configuration."""
-        options = {"capture_output": True, "timeout": 60, "check": False, "env": self.environment(), **options}
+        options = {"capture_output": True, "timeout": 60, "env": self.environment(), **options}
         if "input" not in options and "stdin" not in options:
             options["stdin"] = subprocess.DEVNULL
-        return subprocess.run([program, "-F", str(self.config), *words], **options)
+        return subprocess.run([program, "-F", str(self.config), *words], check=False, **options)
 
 
 @contextlib.contextmanager

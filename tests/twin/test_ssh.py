@@ -274,7 +274,12 @@ def test_the_labs_own_key_opens_consoles_only(lab: Place) -> None:
     text = lab.config.read_text().replace(str(lab.key), str(lab.state / "ssh_key"))
     alone.write_text(text)
     found = subprocess.run(
-        ["ssh", "-F", alone, WEB_PUBLIC, "true"], capture_output=True, text=True, env=lab.environment(), stdin=subprocess.DEVNULL
+        ["ssh", "-F", alone, WEB_PUBLIC, "true"],
+        capture_output=True,
+        text=True,
+        env=lab.environment(),
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     assert found.returncode == 255
     assert "Permission denied (publickey)" in found.stderr
@@ -293,7 +298,12 @@ def test_another_key_is_refused(lab: Place, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(text)
     for to in (WEB, WEB_PUBLIC):
         found = subprocess.run(
-            ["ssh", "-F", tmp_path / "config", to, "true"], capture_output=True, text=True, env=lab.environment(), stdin=subprocess.DEVNULL
+            ["ssh", "-F", tmp_path / "config", to, "true"],
+            capture_output=True,
+            text=True,
+            env=lab.environment(),
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         assert (found.returncode, "Permission denied (publickey)" in found.stderr) == (255, True)
 
@@ -522,7 +532,7 @@ def test_ansible_manages_an_instance(lab: Place, tmp_path: Path, pipelining: boo
     environment = {**lab.environment(), "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
     found = subprocess.run(
         [program, "-i", tmp_path / "hosts", tmp_path / "play.yml"],
-        capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=180,
+        capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=180, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout + found.stderr
     assert (tmp_path / "got").read_text() == "x" * 200000

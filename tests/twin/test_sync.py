@@ -518,12 +518,15 @@ def _some_ruleset(chance: random.Random) -> Ruleset:
     """Chains that jump only to those before them, sets of all kinds that are used, maps from addresses and from blocks to chains."""
     numbers = sorted(chance.sample(range(6), chance.randint(1, 6)))
     sets = {
-        "singles": NftSet("singles", "ipv4_addr", frozenset(f"10.0.{chance.randint(0, 9)}.{chance.randint(0, 9)}" for _ in range(8))),
+        "singles": NftSet("singles", "ipv4_addr", frozenset(f"10.0.{chance.randint(0, 9)}.{chance.randint(0, 9)}" for _each in range(8))),
         "blocks": NftSet(
-            "blocks", "ipv4_addr", frozenset(f"10.{chance.randint(0, 9)}.0.0/{chance.choice((15, 16))}" for _ in range(3)), ("interval",)
+            "blocks",
+            "ipv4_addr",
+            frozenset(f"10.{chance.randint(0, 9)}.0.0/{chance.choice((15, 16))}" for _each in range(3)),
+            ("interval",),
         ),
         "pairs": NftSet(
-            "pairs", "ipv4_addr . inet_service", frozenset(f"10.0.0.{chance.randint(0, 9)} . {chance.randint(1, 9)}" for _ in range(4))
+            "pairs", "ipv4_addr . inet_service", frozenset(f"10.0.0.{chance.randint(0, 9)} . {chance.randint(1, 9)}" for _each in range(4))
         ),
     }
     sets["blocks"] = replace(sets["blocks"], elements=frozenset(str(ip_network(each, strict=False)) for each in sets["blocks"].elements))
@@ -531,7 +534,7 @@ def _some_ruleset(chance: random.Random) -> Ruleset:
     chains: dict[str, Chain] = {}
     for number in numbers:
         known = ["accept", "drop", *(f"jump {name}" for name in chains)]
-        rules = tuple(f"{chance.choice(matches)} {chance.choice(known)}" for _ in range(chance.randint(0, 4)))
+        rules = tuple(f"{chance.choice(matches)} {chance.choice(known)}" for _each in range(chance.randint(0, 4)))
         chains[f"chain_{number}"] = Chain(f"chain_{number}", rules)
     gates = frozenset(f"10.0.0.{number} : jump {chance.choice(sorted(chains))}" for number in range(chance.randint(0, 5)))
     ways = frozenset(f"10.{number}.0.0/16 : jump {chance.choice(sorted(chains))}" for number in range(chance.randint(0, 5)))
