@@ -44,6 +44,17 @@ def test_restricted_egress_is_opened_too(world: Callable[[str], World]) -> None:
     ]
 
 
+def test_a_raw_rule_that_refers_to_the_peers_group_waits_for_the_connection(world: Callable[[str], World]) -> None:
+    text = TWO.replace("security_groups: {db: {}}", "security_groups: {db: {rules: [{from: a.web, tcp: 8080}, {from: db, tcp: 9000}]}}")
+    actions = [action for action in world(text).plan() if action.kind == "rule" and ".ingress" in action.name]
+    across, own = sorted(actions, key=lambda action: action.stage)
+    assert (across.stage, own.stage) == ("rules", "vpcs")
+    assert "vpcs.a.security_groups.web" in across.name
+    plan = world(text).plan()
+    order = [action.name for action in plan]
+    assert order.index(across.name) > next(place for place, name in enumerate(order) if name.endswith(".acceptance"))
+
+
 def test_icmp_over_ipv6_is_a_protocol_of_its_own(world: Callable[[str], World]) -> None:
     text = TWO.replace("tcp: 443", "icmp: true").replace("cidr: 10.0.0.0/16", "ipv6: true, cidr: 10.0.0.0/16")
     text = text.replace("cidr: 172.16.0.0/16", "ipv6: true, cidr: 172.16.0.0/16")

@@ -13,7 +13,7 @@ from typing import Any
 from ..._model.network import NAME_TAG, TOPOLOGY_TAG, Rule
 from ..._topology.types import RuleSpec, VpcSpec
 from ..actions import Action, Found, Ref, Wanted
-from ..allow import derived, normal
+from ..allow import connection, derived, normal
 from ..context import Context, prefix_list_name
 from ..draft import Draft
 from ..states import ours
@@ -56,8 +56,17 @@ class RuleKind(Kind):
                                     "description": rule.description,
                                 }
                             )
+                            # AWS knows a group of another VPC only once the connection is active.
+                            across = _across(ctx, vpc_name, attrs)
                             yield Wanted(
-                                self.name, rule_name(group, label, attrs), ctx.account(vpc), vpc.region, attrs, path=rule.path or spec.path
+                                self.name,
+                                rule_name(group, label, attrs),
+                                ctx.account(vpc),
+                                vpc.region,
+                                attrs,
+                                stage="rules" if across else "vpcs",
+                                needs=(f"peerings.{across}.acceptance",) if across else (),
+                                path=rule.path or spec.path,
                             )
         for allow in ctx.topology.allows:
             for group, needs, attrs in derived(ctx, allow):
@@ -82,9 +91,9 @@ class RuleKind(Kind):
             full = wish.name if wish else rule_name(name or rule.group, label, attrs)
             needs: list[str] = []
             other = rule.source_vpc or getattr(ctx.network.security_groups.get(rule.source_group), "vpc", "")
-            connection = ctx.network.peerings.get(rule.peering) or connections.get(frozenset((group.vpc, other)))
-            if connection is not None and ours(ctx, connection) and connection.id in ctx.names:
-                needs.append(ctx.names[connection.id])
+            joined = ctx.network.peerings.get(rule.peering) or connections.get(frozenset((group.vpc, other)))
+            if joined is not None and ours(ctx, joined) and joined.id in ctx.names:
+                needs.append(ctx.names[joined.id])
             named = ctx.narrow and rule.topology == ctx.topology.name and wish is not None
             yield Found(
                 full,
@@ -93,7 +102,7 @@ class RuleKind(Kind):
                 rule.region,
                 attrs,
                 ours=mine or named,
-                stage="rules" if label == "allow" else "vpcs",
+                stage="rules" if label == "allow" or (wish is not None and wish.stage == "rules") else "vpcs",
                 needs=tuple(needs),
                 weight=int(rule.topology == ctx.topology.name),
             )
@@ -249,6 +258,14 @@ def _peers(ctx: Context, vpc_name: str, vpc: VpcSpec, rule: RuleSpec) -> Iterabl
         own = rule.prefix_list in ctx.topology.prefix_lists
         return [{"prefix_list": Ref(prefix_list_name(rule.prefix_list, vpc.account, vpc.region)) if own else rule.prefix_list}]
     return [{"cidr": cidr} for cidr in rule.cidrs]
+
+
+def _across(ctx: Context, vpc_name: str, attrs: Mapping[str, Any]) -> str:
+    """The declared peering over which a rule refers to a group of another VPC of the topology; empty for any other rule."""
+    source = attrs.get("source_group")
+    home = source.name.split(".")[1] if isinstance(source, Ref) else vpc_name
+    spec = connection(ctx, vpc_name, home) if home != vpc_name else None
+    return spec.name if spec else ""
 
 
 def _topology_of(group: Any) -> str:
