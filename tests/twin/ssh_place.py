@@ -139,6 +139,8 @@ class Folders:
         folder: str = "",
     ) -> Child:
         def own() -> None:
+            # Who runs the tests may ignore it, as nohup does; instances do not.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
