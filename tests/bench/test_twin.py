@@ -186,7 +186,7 @@ def compared() -> None:
     ]
     plain, routed = (statistics.median(item) for item in zip(*pairs, strict=True))
     report({"bare wire (Gbit/s)": plain, "two routers, 1,000 rules (Gbit/s)": routed, "ratio": statistics.median(b / a for a, b in pairs)})
-    if routed < 0.7 * plain:
+    if statistics.median(b / a for a, b in pairs) < 0.7:
         raise RuntimeError(f"{routed:.1f} of {plain:.1f} Gbit/s is less than 0.7")
     kernel.close()
 
