@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping
 from ._aws.observe import Scope
 from ._topology.types import PeeringSpec, Topology, VpcSpec
 
+#: What belongs to a VPC, or is needed to read what does: a snapshot of some VPCs holds these, whatever is in use.
+OF_A_VPC = frozenset({
+    "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "InternetGateways", "EgressOnlyInternetGateways",
+    "NatGateways", "Addresses", "VpcEndpoints", "NetworkInterfaces", "Reservations", "ManagedPrefixLists", "FlowLogs",
+})  # fmt: skip
+
 
 def scopes(topology: Topology, accounts: Mapping[str, str]) -> list[Scope]:
     """One scope for each account and Region that holds a VPC of the topology. ``accounts``: name to 12-digit id."""

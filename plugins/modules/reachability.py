@@ -101,6 +101,12 @@ options:
       - The profiles with which to read the O(regions), one for each account. The default is the credentials of the task.
     type: list
     elements: str
+  dest:
+    description:
+      - A folder in which to save what was read, as M(cloudnet.vpc.snapshot_info) does, made if it is not there. With O(topology), its VPCs
+        are read whole for that. An older snapshot in it is replaced as a whole.
+      - Nothing is written in check mode.
+    type: path
   matrix:
     description:
       - Whether to give all pairs of the named ends of O(topology), for what its C(allow), C(expect) and rules speak of.
@@ -140,6 +146,7 @@ EXAMPLES = r"""
     topology: "{{ playbook_dir }}/topology.yml"
     plan: none
     matrix: true
+    dest: snapshots/after
   register: all
 """
 
@@ -258,6 +265,11 @@ matrix_text:
   description: The same as tables for people.
   returned: when O(matrix) is true
   type: str
+folder:
+  description: The folder in which it was saved.
+  returned: when O(dest) is given and it is not check mode
+  type: str
+  sample: /home/me/snapshots/after
 calls:
   description: How many API calls were made, by action.
   returned: success
@@ -265,13 +277,16 @@ calls:
   sample: {"ec2:DescribeVpcs": 1, "sts:GetCallerIdentity": 1}
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import observe, observe_all
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import build
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import load as load_snapshot
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import save as save_snapshot
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import AccountSpec, Topology, VpcSpec
 from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
@@ -290,7 +305,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import Cloudne
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import expect_table
-from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import scopes
+from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC, scopes
 
 QUESTION: dict[str, Any] = {"protocol": {"type": "str", "default": "tcp"}, "port": {"type": "raw"}}
 ARGUMENTS: dict[str, Any] = {
@@ -310,6 +325,7 @@ ARGUMENTS: dict[str, Any] = {
     "topology": {"type": "raw"},
     "plan": {"type": "str", "choices": ["simulate", "none"], "default": "simulate"},
     "snapshot": {"type": "path"},
+    "dest": {"type": "path"},
     "regions": {"type": "list", "elements": "str"},
     "accounts": {"type": "list", "elements": "str"},
     "matrix": {"type": "bool", "default": False},
@@ -347,7 +363,13 @@ def read(module: Any) -> tuple[World, list[str], Mapping[str, int]]:
     if params["topology"] is not None:
         topology = load(params["topology"], overrides=Overrides(region=region_of(module)))
         estate = _estate(module, topology)
-        snapshot = observe(estate.client, [replace(scope, files=scope.files | DECIDING) for scope in scopes(topology, estate.accounts)])
+        asked = scopes(topology, estate.accounts)
+        if params["dest"]:
+            asked = [replace(scope, files=scope.files | OF_A_VPC, dns_topology=True) for scope in asked]
+        else:
+            asked = [replace(scope, files=scope.files | DECIDING) for scope in asked]
+        snapshot = observe(estate.client, asked)
+        _keep(module, snapshot)
         network = build(snapshot)
         full, notes = estate.evident(snapshot, network, ids_of(topology, network, estate.accounts))
         world = world_of(topology, full, estate.accounts, simulated=simulated)
@@ -357,7 +379,13 @@ def read(module: Any) -> tuple[World, list[str], Mapping[str, int]]:
         raise CloudnetError("no Region given: set regions or region, or AWS_REGION, or one in the profile")
     estate = _estate(module, places(params["accounts"] or (), regions_read))
     snapshot = observe_all(estate.client, sorted({(account, region) for account in estate.accounts.values() for region in regions_read}))
+    _keep(module, snapshot)
     return World(Topology("live"), build(snapshot), {}), list(snapshot.warnings), dict(estate.client.calls)
+
+
+def _keep(module: Any, snapshot: Snapshot) -> None:
+    if module.params["dest"] and not module.check_mode:
+        save_snapshot(snapshot, module.params["dest"])
 
 
 def _estate(module: Any, topology: Topology) -> Estate:
@@ -387,6 +415,8 @@ def run(module: Any) -> dict[str, Any]:
         raise CloudnetError("matrix: needs a topology, whose named ends it is about")
     world, warnings, calls = read(module)
     result: dict[str, Any] = {"changed": False, "calls": calls, "warnings": warnings}
+    if params["dest"] and not module.check_mode:
+        result["folder"] = os.path.abspath(params["dest"])
     if params["source"]:
         result |= answer(world, Query(params["source"], params["destination"], params["protocol"], params["port"])).as_dict()
     if params["matrix"]:
@@ -420,6 +450,7 @@ def main() -> None:
             ("topology", "accounts"),
             ("snapshot", "regions"),
             ("snapshot", "accounts"),
+            ("snapshot", "dest"),
             ("source", "expect"),
         ],
     )

@@ -94,6 +94,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types impor
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, identities, params_of, region_of
+from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC
 
 ARGUMENTS: dict[str, Any] = {
     "topology": {"type": "raw"},
@@ -101,12 +102,6 @@ ARGUMENTS: dict[str, Any] = {
     "vpc_ids": {"type": "list", "elements": "str"},
     "dest": {"type": "path"},
 }
-
-#: What belongs to a VPC, or is needed to read what does.
-OF_A_VPC = (
-    "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "InternetGateways", "EgressOnlyInternetGateways",
-    "NatGateways", "Addresses", "VpcEndpoints", "NetworkInterfaces", "Reservations", "ManagedPrefixLists", "FlowLogs",
-)  # fmt: skip
 
 
 def counts(snapshot: Snapshot) -> dict[str, dict[str, dict[str, int]]]:
@@ -138,7 +133,7 @@ def run(module: Any) -> dict[str, Any]:
     if ids is None:
         snapshot = observe_all(estate.client, places)
     else:
-        shape: dict[str, Any] = {"files": frozenset(OF_A_VPC), "vpc_ids": tuple(ids), "dns_topology": True}
+        shape: dict[str, Any] = {"files": OF_A_VPC, "vpc_ids": tuple(ids), "dns_topology": True}
         snapshot = observe(estate.client, [Scope(account, region, **shape) for account, region in places])
     result: dict[str, Any] = {"changed": False, "counts": counts(snapshot), "identities": identities(estate)}
     if module.params["dest"] and not module.check_mode:
