@@ -60,10 +60,14 @@ def rate_of(action: str, *, bounded: bool = True) -> Rate:
 
 
 class Bucket:
-    """One token bucket. Thread-safe; whoever comes first is served first, as each call reserves its token before it waits for it."""
+    """One token bucket. Thread-safe; whoever comes first is served first, as each call reserves its token before it waits for it.
 
-    def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:
+    ``known``: whether the other side keeps this bucket. Where it may keep none, nobody waits until it has throttled once.
+    """
+
+    def __init__(self, rate: Rate, clock: Callable[[], float], *, known: bool = True) -> None:
         self._rate = rate
+        self._known = known
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens = rate.capacity
@@ -80,6 +84,10 @@ class Bucket:
         """Take a token, of the future if there is none now. Returns the seconds to wait until it is there."""
         with self._lock:
             self._fill()
+            if not self._known:
+                # What it would hold now is not less than nothing, however much was called: it was never asked for.
+                self._tokens = max(0.0, self._tokens - 1)
+                return 0.0
             self._tokens -= 1
             return max(0.0, -self._tokens / self._refill)
 
@@ -90,6 +98,7 @@ class Bucket:
         """
         with self._lock:
             self._fill()
+            self._known = True
             if self._at - self._throttled >= _EVENT:
                 self._throttled = self._at
                 self._tokens = min(self._tokens, self._tokens / 2)
@@ -124,18 +133,18 @@ class Pacer:
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str, bool], Bucket] = {}
 
-    def bucket(self, account: str, region: str, action: str, *, bounded: bool = True) -> Bucket:
-        """The bucket that a call draws on."""
+    def bucket(self, account: str, region: str, action: str, *, bounded: bool = True, known: bool = True) -> Bucket:
+        """The bucket that a call draws on; ``known``: as for Bucket."""
         key = (account, region, action, bounded)
         with self._lock:
             if key not in self._buckets:
                 rate = rate_of(action, bounded=bounded)
-                self._buckets[key] = Bucket(Rate(rate.capacity * self._factor, rate.refill * self._factor), self._clock)
+                self._buckets[key] = Bucket(Rate(rate.capacity * self._factor, rate.refill * self._factor), self._clock, known=known)
             return self._buckets[key]
 
-    def acquire(self, account: str, region: str, action: str, *, bounded: bool = True) -> Bucket:
+    def acquire(self, account: str, region: str, action: str, *, bounded: bool = True, known: bool = True) -> Bucket:
         """Wait exactly until the call may be made. Returns its bucket, to tell it how the call went."""
-        bucket = self.bucket(account, region, action, bounded=bounded)
+        bucket = self.bucket(account, region, action, bounded=bounded, known=known)
         wait = bucket.reserve()
         if wait > 0:
             self._sleep(wait)

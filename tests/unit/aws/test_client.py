@@ -44,6 +44,15 @@ def test_a_throttle_is_repeated_for_every_call_as_nothing_was_done(action: str) 
     assert clock.slept == [0.4, 0.8]
 
 
+@pytest.mark.parametrize(("url", "paced"), [("https://ec2.us-east-1.amazonaws.com", True), ("http://127.0.0.1:4566", False)])
+def test_an_emulator_is_not_waited_for_before_it_throttles(url: str, paced: bool) -> None:
+    api, fake, clock = client(CreateVpcEndpoint=[{"VpcEndpoint": {}} for _turn in range(8)])
+    fake.meta.endpoint_url = url
+    for _turn in range(8):
+        api.call(ME, HERE, "ec2:CreateVpcEndpoint", VpcId="vpc-1", ServiceName="ssm")
+    assert (clock.now > 0) is paced
+
+
 def test_throttles_without_end_are_an_error() -> None:
     api, _other, _other = client(CreateRoute=[THROTTLE] * 30)
     with pytest.raises(AwsError, match="RequestLimitExceeded"):

@@ -62,6 +62,18 @@ def test_a_burst_is_free_and_then_each_call_waits_its_turn() -> None:
     assert clock.now == pytest.approx(10 / 5)
 
 
+def test_where_nothing_may_be_limited_the_first_throttle_tells() -> None:
+    clock = Clock()
+    pacer = Pacer(clock=clock, sleep=clock.sleep)
+    for _turn in range(200):
+        bucket = pacer.acquire(ACCOUNT, REGION, "ec2:CreateVpcEndpoint", known=False)
+    assert clock.now == 0
+    bucket.throttled()
+    for _turn in range(3):
+        pacer.acquire(ACCOUNT, REGION, "ec2:CreateVpcEndpoint", known=False)
+    assert clock.now == pytest.approx(3 / (0.3 * 0.7))  # from an empty bucket, and slower, as anywhere after a throttle
+
+
 def test_buckets_are_apart() -> None:
     clock = Clock()
     pacer = Pacer(clock=clock, sleep=clock.sleep)
