@@ -14,7 +14,7 @@ description:
   - With no profile, credentials stay as they are. Endpoints always do; see O(cloudnet.vpc.network#module:target) for a guard.
 author:
   - cloudnet.vpc contributors (@cloudnet)
-positional: _input, region
+positional: _input, region, config_file
 options:
   _input:
     description: The profile; empty for the credentials of the environment.
@@ -22,6 +22,10 @@ options:
     required: true
   region:
     description: The Region; empty for that of the environment or profile.
+    type: str
+    default: ""
+  config_file:
+    description: An AWS config file, such as one of P(cloudnet.vpc.aws_config#filter); empty for the user's own.
     type: str
     default: ""
 seealso:
@@ -60,14 +64,16 @@ CREDENTIALS = (
 )
 
 
-def aws_environment(profile: Any, region: str = "") -> dict[str, str]:
-    """Environment variables for a profile and a Region, each of which may be empty."""
+def aws_environment(profile: Any, region: str = "", config_file: str = "") -> dict[str, str]:
+    """Environment variables for a profile, a Region and a config file, each of which may be empty."""
     result: dict[str, str] = {}
     if profile:
         # botocore prefers AWS_DEFAULT_PROFILE to AWS_PROFILE.
         result = {**dict.fromkeys(CREDENTIALS, ""), "AWS_DEFAULT_PROFILE": str(profile), "AWS_PROFILE": str(profile)}
     if region:
         result |= {"AWS_DEFAULT_REGION": str(region), "AWS_REGION": str(region)}
+    if config_file:
+        result["AWS_CONFIG_FILE"] = str(config_file)
     return result
 
 

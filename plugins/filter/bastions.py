@@ -131,7 +131,13 @@ def _hosts(topology: Topology, vpc: VpcSpec, subnet: str, group: str) -> list[di
             f"bastions: vpcs.{vpc.name}.instances: none is in the subnet {subnet} and the security group {group}, so there is no"
             " bastion to log in to: declare one"
         )
-    profile = topology.accounts[vpc.account].profile
+    account = topology.accounts[vpc.account]
+    if account.role_arn:
+        raise AnsibleFilterError(
+            f"bastions: accounts.{vpc.account} has a role_arn, and key pairs are made by amazon.aws, which takes profiles only: give it a"
+            " profile with that role_arn instead (the filters aws_config and with_profiles do, as the playbooks show)"
+        )
+    profile = account.profile
     place = f"{profile}-{vpc.region}" if profile else vpc.region
     behind = [name for name in vpc.instances if name not in doors]
     return [

@@ -68,12 +68,12 @@ def launches(read: Any, outputs: Any) -> list[dict[str, Any]]:
 
 
 def _profile(read: Mapping[str, Any], account: str) -> str:
-    """The profile of an account. amazon.aws's modules assume no role themselves, so an account needs one."""
+    """The profile of an account. amazon.aws's modules assume no role themselves, so beside a role a profile would be of another account."""
     told = read["accounts"].get(account) or {}
-    if told.get("role_arn") and not told.get("profile"):
+    if told.get("role_arn"):
         raise AnsibleFilterError(
-            f"launches: accounts.{account} has a role_arn and no profile: instances are launched by amazon.aws, which takes profiles only."
-            " Write a profile with that role_arn, and name it in the topology"
+            f"launches: accounts.{account} has a role_arn, and instances are launched by amazon.aws, which takes profiles only: give it"
+            " a profile with that role_arn instead (the filters aws_config and with_profiles do, as the playbooks show)"
         )
     return str(told.get("profile", ""))
 

@@ -46,6 +46,16 @@ def test_without_a_profile_nothing_is_touched() -> None:
     assert aws_environment("", "ap-south-1") == {"AWS_DEFAULT_REGION": "ap-south-1", "AWS_REGION": "ap-south-1"}
 
 
+def test_a_config_file_of_ours_comes_before_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "aws_config"
+    config.write_text("[profile mine]\nregion = eu-north-1\n")
+    for name, value in aws_environment("mine", config_file=str(config)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert boto3.session.Session().region_name == "eu-north-1"
+
+
 def test_an_empty_profile_is_never_set() -> None:
     assert "" not in (aws_environment("mine")["AWS_PROFILE"], aws_environment("mine")["AWS_DEFAULT_PROFILE"])
     assert FilterModule().filters() == {"aws_environment": aws_environment}

@@ -73,12 +73,15 @@ def test_what_is_to_be_launched() -> None:
 def test_accounts_and_regions_are_places_of_their_own() -> None:
     base = read()
     vpcs = {name: {**vpc, "account": name} for name, vpc in base["vpcs"].items()}
-    accounts = {"dev": {"profile": "one"}, "ops": {"profile": "two", "role_arn": "arn:aws:iam::222222222222:role/x"}}
+    accounts = {"dev": {"profile": "one"}, "ops": {"profile": "two"}}
     places = launches({**base, "vpcs": vpcs, "accounts": accounts}, {"vpcs": {**IDS, "ops": {**IDS["ops"], "region": "eu-west-1"}}})
     assert [(place["profile"], place["region"]) for place in places] == [("one", "us-east-1"), ("two", "eu-west-1")]
 
-    with pytest.raises(AnsibleFilterError, match=r"accounts\.ops has a role_arn and no profile"):
-        launches({**base, "vpcs": vpcs, "accounts": {**accounts, "ops": {"role_arn": "arn:aws:iam::222222222222:role/x"}}}, {"vpcs": IDS})
+    # Beside a role, a profile is what it is assumed with: instances would be launched in the wrong account.
+    for more in ({}, {"profile": "two"}):
+        roled = {**accounts, "ops": {"role_arn": "arn:aws:iam::222222222222:role/x", **more}}
+        with pytest.raises(AnsibleFilterError, match=r"accounts\.ops has a role_arn, .* give it a profile with that role_arn instead"):
+            launches({**base, "vpcs": vpcs, "accounts": roled}, {"vpcs": IDS})
 
 
 def test_nothing_declared_is_nothing_to_launch() -> None:
