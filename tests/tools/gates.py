@@ -51,13 +51,17 @@ def run(gate: Gate, context: Context) -> Result:
     return Result(gate, time.monotonic() - start, problem, skipped, context.tests)
 
 
+def names_it(name: str, gate: Gate) -> bool:
+    """Whether a word names a gate, by itself or with others of its kind."""
+    return gate.name == name or gate.name.startswith(f"{name}:")
+
+
 def chosen(names: list[str]) -> list[Gate]:
-    """The gates to run, in order, with those that they need. Raises SystemExit for a name that is none."""
-    known = {gate.name: gate for gate in GATES}
-    unknown = [name for name in names if name not in known]
+    """The gates to run, in order, with those that they need; ``molecule`` names all of its. Raises SystemExit for what names none."""
+    unknown = [name for name in names if not any(names_it(name, gate) for gate in GATES)]
     if unknown:
-        raise SystemExit(f"no such gate: {', '.join(unknown)}. There are: {', '.join(known)}")
-    wanted = set(names or [gate.name for gate in GATES if not gate.asked])
+        raise SystemExit(f"no such gate: {', '.join(unknown)}. There are: {', '.join(gate.name for gate in GATES)}")
+    wanted = {gate.name for gate in GATES if (any(names_it(name, gate) for name in names) if names else not gate.asked)}
     for gate in reversed(GATES):
         if gate.name in wanted:
             wanted.update(gate.needs)
@@ -95,7 +99,7 @@ def schedule(gates: list[Gate], jobs: int) -> Iterator[Result]:
 def show(result: Result) -> None:
     """One line; for a failed gate its log's end too."""
     state = "FAILED" if result.problem else "skipped" if result.skipped else "ok"
-    print(f"{result.gate.name:<14} {state:<7} {result.seconds:6.1f} s{'  ' if result.skipped else ''}{result.skipped}", flush=True)
+    print(f"{result.gate.name:<34} {state:<7} {result.seconds:6.1f} s{'  ' if result.skipped else ''}{result.skipped}", flush=True)
     if result.problem:
         log = Context(result.gate.name).log
         lines = log.read_text(errors="replace").splitlines() if log.exists() and result.seconds else []
@@ -116,7 +120,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.list:
         for gate in GATES:
-            print(f"{gate.name:<14} {gate.check.__doc__}")
+            print(f"{gate.name:<34} {gate.check.__doc__}")
         return 0
     start = time.monotonic()
     make_home()
