@@ -24,8 +24,6 @@ POLICIES = ROOT / "docs" / "policies"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 #: "No permissions are required": https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 FREE = frozenset({"sts:GetCallerIdentity"})
-#: What AWS asks for beside a call's own action, and the lab does not: see ``_beside``.
-UNJUDGED = frozenset({"iam:TagInstanceProfile", "iam:TagRole", "ssm:GetParameters"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def kinds(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Kind]:
     """The kinds among (phase, noted call) pairs, in order of their names; the first call of each kind stands for it. Pure."""
     found: dict[tuple[str, ...], Kind] = {}
     for phase, call in calls:
-        needs = tuple(need for need in (*call["needs"], *_beside(call["action"], call["params"])) if need not in FREE)
+        needs = tuple(need for need in call["needs"] if need not in FREE)
         if not needs:
             continue
         name = (call["service"], call["action"], *needs)
@@ -53,19 +51,6 @@ def kinds(calls: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Kind]:
         first = former or Kind(call["service"], call["action"], call["region"], needs, (), call["params"])
         found[name] = Kind(first.service, first.action, first.region, needs, phases, first.params)
     return [found[name] for name in sorted(found)]
-
-
-def _beside(action: str, params: Mapping[str, Any]) -> Iterator[str]:
-    """Those of UNJUDGED that a call takes.
-
-    An image that is named by a public parameter is looked up for the caller
-    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-systems-manager-parameter-to-find-AMI.html), and who gives tags at creation
-    must be allowed to tag (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags_roles.html).
-    """
-    if str(params.get("ImageId", "")).startswith("resolve:ssm:"):
-        yield "ssm:GetParameters"
-    if params.get("Tags") and action in ("CreateRole", "CreateInstanceProfile"):
-        yield action.replace("Create", "iam:Tag")
 
 
 def needed(found: Iterable[Kind]) -> set[str]:

@@ -45,6 +45,9 @@ class Job:
     accounts: Mapping[str, str]
     as_on_aws: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return self.name
+
     def command(self, phase: str, *, restricted: bool) -> list[str]:
         """The words after ``ansible-playbook`` of one of PHASES."""
         if phase == "delete":

@@ -23,7 +23,7 @@ _CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\": *\"(?:[^\"#]*#)?([^\"]+)\
 def note(folder: Path) -> None:
     """Let the endpoint of this process write down what it answers."""
     from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.endpoint import Endpoint
-    from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.permissions import needed
+    from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.required import Place, required
     from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.wire import decode, protocol_of
 
     lock, answer = threading.Lock(), Endpoint.handle
@@ -32,14 +32,16 @@ def note(folder: Path) -> None:
         reply = answer(self, arrival, *rest)
         if ":assumed-role/operator/" in arrival.principal:
             found = None if reply.ok else _CODE.search(reply.body)
+            params = decode(arrival, protocol_of(arrival))
+            needs = required(arrival.signing_name, arrival.action, params, Place(arrival.account, arrival.region))
             line = {
                 "principal": arrival.principal,
                 "account": arrival.account,
                 "region": arrival.region,
                 "service": arrival.service,
                 "action": arrival.action,
-                "needs": [action for action, _resource in needed(arrival.signing_name, arrival.action, arrival.form)],
-                "params": decode(arrival, protocol_of(arrival)),
+                "needs": list(dict.fromkeys(need.action for need in needs)),
+                "params": params,
                 "code": "" if reply.ok else (found[1] or found[2]).decode() if found else str(reply.status),
             }
             with lock, open(folder / CALLS, "a", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ from .faults import Fault
 from .fidelity.tokens import recall
 from .identity import Credential, denied, expired
 from .pacing import limit_exceeded
-from .permissions import refused
+from .permissions import ENFORCED, refused
 from .wire import Arrival, Reply, decode, encode, error_reply, operation_model, parse_reply, protocol_of, reencode, service_model
 
 
@@ -127,13 +127,16 @@ class Endpoint:
             return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
 
     def _permit(self, arrival: Arrival, protocol: str, credential: Credential) -> None:
-        service, principal = arrival.service, credential.principal
+        service, principal = arrival.signing_name, credential.principal
+        if service not in ENFORCED:
+            return
+        params = decode(arrival, protocol)
         with self.lab.lock:
             iam = self.lab.backend("iam", credential.account, arrival.region)
-            action, why = refused(iam, principal, credential.session_policy, service, arrival.action, arrival.region, arrival.form)
-        if action:
-            asked, _mark, name = action.partition(":")
-            raise denied(asked, protocol, name, principal, why)
+            lacking = refused(iam, principal, credential.session_policy, service, arrival.action, arrival.region, params)
+        if lacking:
+            asked, _mark, name = lacking.action.partition(":")
+            raise denied(asked, protocol, name, principal, lacking.why, lacking.resource)
 
     def _needs_params(self, arrival: Arrival, struck: list[Fault]) -> bool:
         form = arrival.form

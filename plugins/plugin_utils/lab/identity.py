@@ -115,10 +115,13 @@ def expired(service: str, protocol: str) -> Refusal:
 
 
 def denied(
-    service: str, protocol: str, action: str, principal: str, why: str = "because no identity-based policy allows the action"
+    service: str, protocol: str, action: str, principal: str, why: str = "because no identity-based policy allows the action", on: str = ""
 ) -> Refusal:
-    """What a principal without the permission is told; EC2 names the action, as AWS does since 2021, and so do the others."""
-    said = f"User: {principal} is not authorized to perform: {service}:{action}"
+    """What a principal without the permission is told; EC2 names the action, as AWS does since 2021, and so do the others.
+
+    ``on``: the ARN of the resource, or "" when it is not known.
+    """
+    said = f"User: {principal} is not authorized to perform: {service}:{action}" + (f" on resource: {on}" if on else "")
     if protocol == "ec2":
         return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {said} {why}.", 403)
     code = "AccessDeniedException" if protocol in ("json", "rest-json") else "AccessDenied"

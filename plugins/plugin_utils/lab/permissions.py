@@ -4,11 +4,12 @@
 
 The order is AWS's: an explicit deny wins, else an allow is needed, from the identity's policies and from the session's where there is one
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html). What a request needs beside its own
-action is asked for too: ec2:CreateTags for tags at creation, iam:PassRole for a role that is handed to a service.
+action is asked for too (required.py): ec2:CreateTags for tags at creation, iam:PassRole for a role that is handed to a service.
 
-It judges actions, Regions and accounts. Which resource a request touches, and conditions on tags, it cannot know before the request is
-carried out: there an allow is taken to hold and a deny not to. So a policy that fails here fails on AWS; one that passes here may
-still be too narrow in its resources. Permissions boundaries and service control policies are not judged.
+It judges actions, Regions, accounts, and those resources and condition keys that the request itself names: IAM's roles and profiles,
+documents and nodes of commands, parameters. Which of EC2's resources a request touches, and conditions on tags, it cannot know before
+the request is carried out: there an allow is taken to hold and a deny not to. So a policy that fails here fails on AWS; one that passes
+here may still be too narrow in its resources. Permissions boundaries and service control policies are not judged.
 """
 
 from __future__ import annotations
@@ -16,28 +17,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
-# The services whose IAM action is the API's action by name.
-ENFORCED = ("ec2", "iam", "logs", "ssm", "sts")
+from .required import Place, required
+
+# The services whose IAM action is the API's action by name, as they sign.
+ENFORCED = ("ec2", "iam", "logs", "organizations", "route53", "servicequotas", "ssm", "sts")
 # "No permissions are required to perform this operation": https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 _FREE = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):(user|assumed-role)/(.+)")
 _ALLOW, _DENY = "Allow", "Deny"
+# ArnEquals and ArnLike "behave identically"
+# (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
+_EXACT = ("StringEquals", "StringNotEquals")
+_OPERATORS = (*_EXACT, "StringLike", "StringNotLike", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: ``action`` as ``ec2:CreateVpc``; ``resource`` is its ARN where the request alone tells it, else ""."""
+    """What is asked for: ``action`` as ``ec2:CreateVpc``.
+
+    ``resource`` is its ARN where the request alone tells it, "*" where the action knows none, else "". ``keys`` are condition keys, in
+    lower case, that the request decides.
+    """
 
     action: str
     account: str
     region: str
     principal: str
     resource: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def _list(value: Any) -> list[str]:
@@ -52,7 +64,7 @@ def _like(pattern: str, value: str) -> bool:
 def _resource_holds(statement: Mapping[str, Any], request: Request) -> bool | None:
     """Whether the statement is about the request's resource; None where only AWS could say."""
     if "NotResource" in statement:
-        return None
+        return not any(_like(pattern, request.resource) for pattern in _list(statement["NotResource"])) if request.resource else None
     unknown = False
     for pattern in _list(statement.get("Resource", "*")):
         if pattern == "*":
@@ -79,16 +91,17 @@ def _condition_holds(conditions: Mapping[str, Any], request: Request) -> bool | 
         "ec2:region": request.region,
         "aws:principalaccount": request.account,
         "aws:principalarn": request.principal,
+        **request.keys,
     }
     unknown = False
     for operator, tests in conditions.items():
         name = operator.removesuffix("IfExists")
         for key, wanted in tests.items():
             value = known.get(key.lower())
-            if value is None or name not in ("StringEquals", "StringLike", "ArnEquals", "ArnLike", "StringNotEquals", "StringNotLike"):
+            if value is None or name not in _OPERATORS:
                 unknown = True
                 continue
-            equal = any(pattern == value if name.startswith("StringEq") else _like(pattern, value) for pattern in _list(wanted))
+            equal = any(pattern == value if name in _EXACT else _like(pattern, value) for pattern in _list(wanted))
             if equal == ("Not" in name):
                 return False
     return None if unknown else True
@@ -118,18 +131,6 @@ def decide(policies: Iterable[Any], request: Request) -> str:
     return allowed
 
 
-def needed(service: str, action: str, form: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(IAM action, resource ARN or "") of all that a request needs, its own action first."""
-    own = f"{service}:{action}"
-    yield own, form.get("RoleArn", "") if own == "sts:AssumeRole" else ""
-    if service == "ec2" and action != "CreateTags" and any(name.startswith("TagSpecification.") for name in form):
-        yield "ec2:CreateTags", ""
-    if action == "RunInstances" and any(name.startswith("IamInstanceProfile.") for name in form):
-        yield "iam:PassRole", ""
-    if action == "CreateFlowLogs" and form.get("DeliverLogsPermissionArn"):
-        yield "iam:PassRole", form["DeliverLogsPermissionArn"]
-
-
 def _default(attached: Any) -> list[Any]:
     """The document of a managed policy's default version."""
     return [version.document for version in attached.versions if version.is_default]
@@ -155,16 +156,26 @@ def policies_of_role(iam: Any, name: str) -> Iterator[Any]:
         yield from _default(attached)
 
 
-def refused(
-    iam: Any, principal: str, session_policy: str, service: str, action: str, region: str, form: Mapping[str, str]
-) -> tuple[str, str]:
-    """(IAM action, why) of the first thing that a principal lacks for a request, ("", "") when it may.
+@dataclass(frozen=True)
+class Refused:
+    """The first thing that a principal lacks: the IAM action, its resource where the request tells one, and why, as AWS says it."""
 
-    ``iam`` is the emulator's IAM of the principal's account. Other services' actions and other principals' are not judged.
+    action: str
+    resource: str
+    why: str
+
+
+def refused(
+    iam: Any, principal: str, session_policy: str, service: str, action: str, region: str, params: Mapping[str, Any]
+) -> Refused | None:
+    """What a principal lacks for a request, None when it may.
+
+    ``iam`` is the emulator's IAM of the principal's account, ``service`` the name that requests are signed for, ``params`` are in boto3's
+    shape. Services that are not in ENFORCED, and principals that are neither a user nor an assumed role, are not judged.
     """
     match = _PRINCIPAL.fullmatch(principal)
     if match is None or service not in ENFORCED or f"{service}:{action}" in _FREE:
-        return "", ""
+        return None
     account, kind, name = match[1], match[2], match[3]
     if kind == "user":
         documents = list(_of_user(iam, name.rsplit("/", 1)[-1]))
@@ -172,13 +183,29 @@ def refused(
         role = name.split("/", 1)[0]
         documents = list(policies_of_role(iam, role))
         principal = f"arn:aws:iam::{account}:role/{role}"
-    for wanted, resource in needed(service, action, form):
-        request = Request(wanted, account, region, principal, resource)
-        said = decide(documents, request)
-        if said == _ALLOW and session_policy and decide([session_policy], request) != _ALLOW:
-            return wanted, "because no session policy allows the action"
+    for need in required(service, action, params, Place(account, region, iam)):
+        said = [
+            _judge(documents, session_policy, Request(one, account, region, principal, need.resource, need.keys))
+            for one in (need.action, need.instead)
+            if one
+        ]
+        if "" not in said:
+            return Refused(need.action, "" if need.resource == "*" else need.resource, said[0])
+    return None
+
+
+def _judge(documents: list[Any], session_policy: str, request: Request) -> str:
+    """Why a request is not allowed, "" when it is; in AWS's words
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html)."""
+    said = decide(documents, request)
+    if said == _DENY:
+        return "with an explicit deny in an identity-based policy"
+    if said != _ALLOW:
+        return f"because no identity-based policy allows the {request.action} action"
+    if session_policy:
+        said = decide([session_policy], request)
         if said == _DENY:
-            return wanted, "with an explicit deny in an identity-based policy"
+            return "with an explicit deny in a session policy"
         if said != _ALLOW:
-            return wanted, "because no identity-based policy allows the action"
-    return "", ""
+            return f"because no session policy allows the {request.action} action"
+    return ""
