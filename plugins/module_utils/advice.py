@@ -72,7 +72,11 @@ def _routes(look: Look) -> Iterator[Finding]:
     for name, vpc in look.vpcs.items():
         for table in look.network.tables_of.get(vpc, ()):
             for route in table.routes:
-                if route.blackhole:
+                waiting = look.network.peerings.get(route.target)
+                if route.blackhole and waiting is not None and waiting.live and waiting.status != "active":
+                    state = f"which is {waiting.status}: nothing passes until it is active"
+                    yield Finding(f"vpcs.{name}", f"{table.label} sends {route.destination} to {route.target}, {state}")
+                elif route.blackhole:
                     yield Finding(
                         f"vpcs.{name}",
                         f"{table.label} sends {route.destination} to {route.target}, which is gone (blackhole): remove the route",

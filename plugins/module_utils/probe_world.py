@@ -156,7 +156,11 @@ def of_wishes(world: World, wishes: Sequence[Wish], manner: Manner, *, predict: 
 def _of_wish(world: World, wish: Wish, manner: Manner, predict: bool) -> Job:
     source = _instance(world, wish.source)
     if source is None:
-        raise CloudnetError(f"{wish.path}: source: {wish.source} is no instance that runs: write i-…, or vpc.name with a topology")
+        if wish.source.startswith("i-") and world.topology.vpcs:
+            hint = "among those of the topology: leave the topology out to ask from another"
+        else:
+            hint = "that runs: write i-…, or vpc.name with a topology"
+        raise CloudnetError(f"{wish.path}: source: {wish.source} is no instance {hint}")
     here = resolve(world.index, source.id)
     target = _instance(world, wish.target) if wish.ask.kind not in ("dns",) else None
     address, there = wish.target, None

@@ -85,6 +85,18 @@ def test_routes(change: Any, said: str) -> None:
     assert line.startswith("vpcs.a: ") and line.endswith(said)
 
 
+def test_a_route_to_a_connection_that_waits() -> None:
+    """It is a blackhole to AWS, and nothing to remove."""
+
+    def change(network: Network, ids: dict[str, str]) -> Network:
+        routes = routed("10.9.0.0/16", state="blackhole")(network, ids)
+        peering = network.peerings[ids["peerings.b:a"]]
+        return replace(routes, peerings={**network.peerings, peering.id: replace(peering, status="pending-acceptance")})
+
+    assert any(line.endswith("which is pending-acceptance: nothing passes until it is active") for line in told(document(), change))
+    assert not any("gone" in line for line in told(document(), change))
+
+
 def test_a_peering_that_nothing_uses() -> None:
     assert told(document(allow=[{"from": "a.g", "to": "b.g", "tcp": 443}])) == [
         "peerings[0].spokes[1]: no rule lets anything in over b:c: add it to `allow`, or drop the peering"

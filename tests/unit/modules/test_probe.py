@@ -144,6 +144,8 @@ def test_before_the_network_is_whole(invoke: Invoke, lab: RunningLab, expecting:
 
 
 def test_nothing_is_sent_where_there_is_no_way(invoke: Invoke, expecting: dict[str, Any], ids: dict[str, str], ssh: FakeSsh) -> None:
+    other = invoke("probe", topology=expecting, via="none", probes=[{"source": "i-00000000000000001", "destination": "10.0.0.1"}])
+    assert other["msg"].endswith("is no instance among those of the topology: leave the topology out to ask from another")
     result = invoke("probe", topology=expecting, via="none")
     assert "failed" not in result and result["sent"] == 0 and ssh.log == []
     assert {row["by"] for row in result["probes"]} == {"predicted"} and "there is no data plane" in result["table"]
