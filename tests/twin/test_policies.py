@@ -211,17 +211,27 @@ PARTS = [
 ]
 
 
+def playbook(lab: Place, task: dict[str, Any]) -> str:
+    """The path of a playbook of one task."""
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+    path = lab.folder / "task.json"
+    path.write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": sys.executable}}]))
+    return str(path)
+
+
 @pytest.mark.parametrize(("job", "action", "task"), PARTS, ids=["the playbook peer.yml", "cloudnet.vpc.network", "amazon.aws.iam_role"])
 def test_users_are_told_which_action_they_lack(lab: Place, job: str, action: str, task: dict[str, Any] | None) -> None:
     """A playbook or a task as a user runs it, under the policy of its job without one action: one line that names it."""
     Replay(lab).may(without(policy(JOBS[job], "operator"), action))
-    words = JOBS[job].command("first", restricted=True)
-    if task is not None:
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
-        path = lab.folder / "task.json"
-        path.write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": sys.executable}}]))
-        words = [str(path)]
+    words = [playbook(lab, task)] if task else JOBS[job].command("first", restricted=True)
     done = lab.play(*words, variables=lab.variables("operator") if task else None)
     lines = [line for line in done.output.splitlines() if f"is not authorized to perform: {action} " in line]
     assert done.code == 2 and lines, done.output[-3000:]
     assert "Traceback" not in done.output
+
+
+def test_quotas_may_be_left_out(lab: Place) -> None:
+    """As docs/policies.md says of ReadQuotas: AWS's defaults are taken then."""
+    Replay(lab).may(without(policy(JOBS["peer"], "operator"), "servicequotas:ListServiceQuotas"))
+    done = lab.play(playbook(lab, {"cloudnet.vpc.network": {"topology": str(TOPOLOGY)}}), "--check", variables=lab.variables("operator"))
+    assert done.code == 0, done.output[-3000:]
