@@ -104,11 +104,12 @@ options:
     type: bool
   enforce_iam:
     description:
-      - Let users and assumed roles do only what their IAM policies allow, for the actions of EC2, IAM, CloudWatch Logs, Systems Manager, STS,
-        Service Quotas, Route 53 and Organizations. Others are told C(UnauthorizedOperation) or C(AccessDenied), with the action that they lack.
-      - Actions, Regions and accounts are judged, and the resources and condition keys that a request names, such as IAM's roles. Single resources
-        of EC2 and conditions on tags are not, and an allow is taken to hold there. What is refused here is refused on AWS, too; what is allowed
-        may still be too narrow there.
+      - Let users and assumed roles do only what their IAM policies allow, for the actions of EC2, IAM, CloudWatch Logs, Systems Manager,
+        STS, Service Quotas, Route 53 and Organizations. Others are told C(UnauthorizedOperation) or C(AccessDenied), with the action that
+        they lack.
+      - Actions, Regions and accounts are judged, and the resources and condition keys that a request names, such as IAM's roles. Single
+        resources of EC2 and conditions on tags are not, and an allow is taken to hold there. What is refused here is refused on AWS, too;
+        what is allowed may still be too narrow there.
       - The lab's own users and roles may do everything. The default is V(false).
     type: bool
   twin:
