@@ -44,6 +44,12 @@ options:
     type: list
     elements: str
     default: []
+  config_file:
+    description:
+      - The AWS config file that has O(profile), such as C(aws_config) that the playbooks write among their artefacts where accounts have
+        roles. The default is your own. A relative path is looked for beside the inventory file.
+      - P(amazon.aws.aws_ssm#connection) looks for profiles by itself; set C(AWS_CONFIG_FILE) to the same file for it.
+    type: str
   endpoint_url:
     description: The URL of an endpoint instead of AWS's own. Without it and O(lab), an endpoint on this machine is refused.
     type: str
@@ -94,6 +100,13 @@ profile: [shared, development]
 regions: [us-east-1]
 connection: ssm
 bucket: my-transfer-bucket
+---
+# accounts that have roles, by the profiles that the playbooks wrote for them
+plugin: cloudnet.vpc.instances
+topology: estate
+config_file: artifacts/estate/aws_config
+profile: [cloudnet-shared, cloudnet-dev]
+regions: [us-east-1]
 ---
 # through the bastions, by what playbooks/file_transfer.yml wrote
 plugin: cloudnet.vpc.instances
@@ -235,6 +248,11 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def beside(path: str, given: str | None) -> str:
+    """The absolute path of a file that an inventory file (``path``) names; empty where it names none."""
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(given))) if given else ""
+
+
 def read(place: Place, topology: str) -> list[Host]:
     """The hosts of a topology, by name. Raises CloudnetError."""
     names = place.profiles or ("",)
@@ -316,17 +334,21 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         super().parse(inventory, loader, path)
         self._read_config_data(path)
         try:
-            place = self._place()
+            place = self._place(path)
             hosts = self._found(place, path, cache)
             self._tell(hosts, place, path)
         except (CloudnetError, LabError, ValueError) as error:
             raise AnsibleParserError(f"cloudnet.vpc.instances: {error}") from error
 
-    def _place(self) -> Place:
+    def _place(self, path: str) -> Place:
         profiles, regions = tuple(self.get_option("profile")), tuple(self.get_option("regions"))
-        lab, url = self.get_option("lab"), self.get_option("endpoint_url") or ""
+        lab, url, config = self.get_option("lab"), self.get_option("endpoint_url") or "", beside(path, self.get_option("config_file"))
         if lab is None:
-            return Place(profiles, regions, url, None if url else "aws")
+            if config and not os.path.isfile(config):
+                raise CloudnetError(f"config_file is {config}, but there is no such file: the playbooks write it among their artefacts")
+            return Place(profiles, regions, url, None if url else "aws", {"AWS_CONFIG_FILE": config} if config else {})
+        if config:
+            raise CloudnetError("lab and config_file are both given: a lab has its own config file")
         if url:
             raise CloudnetError("lab and endpoint_url are both given: a lab has its own endpoint")
         return lab_place(str(lab), profiles, regions)
@@ -346,8 +368,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
     def _tell(self, hosts: list[Host], place: Place, path: str) -> None:
         """Fill the inventory."""
         topology, doors = self.get_option("topology"), bastions(hosts)
-        given = self.get_option("ssh_config")
-        config = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(given))) if given else ""
+        config = beside(path, self.get_option("ssh_config"))
         told = [self.get_option(name) or "" for name in ("connection", "user", "bucket")]
         ways = Ways(told[0], told[1], place.ssh_config, config, told[2])
         strict = self.get_option("strict")

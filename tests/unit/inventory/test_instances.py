@@ -151,6 +151,14 @@ def test_a_file_becomes_an_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert own["cloudnet"]["instance_id"] == "i-2" and own["cloudnet"]["roles"] == ["server"]
 
 
+def test_profiles_of_a_config_file_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(HOSTS)
+    monkeypatch.setattr(plugin, "read", reads)
+    (tmp_path / "aws_config").write_text("[profile cloudnet-dev]\n")
+    parse(tmp_path, "profile: cloudnet-dev\nregions: [us-east-1]\nconfig_file: aws_config\nconnection: none\n")
+    assert reads.asked[0].environment == {"AWS_CONFIG_FILE": f"{tmp_path}/aws_config"} and reads.asked[0].target == "aws"
+
+
 def test_what_cannot_be_a_template_is_plain_and_what_could_is_none() -> None:
     told = plugin.plain({"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]})
     assert told == {"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]}
@@ -174,6 +182,8 @@ def test_the_cache_is_asked_before_aws(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("lab: nosuchlab\n", "lab nosuchlab does not run: start it"),
         ("lab: x\nendpoint_url: http://127.0.0.1:1\n", "lab and endpoint_url are both given"),
+        ("lab: x\nconfig_file: y\n", "lab and config_file are both given"),
+        ("config_file: y\n", "config_file is .*/y, but there is no such file"),
         ("lab: a/b\n", "lab name 'a/b' is not 1 to 40 letters"),
         ("profile: nosuchprofile\nregions: [us-east-1]\n", "nosuchprofile"),
         ("connection: ssh_config\n", "there is no ssh configuration: give ssh_config"),
