@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 
 from .conftest import Invoke
 
+DATA = Path(__file__).parent / "data"
 BAD = """\
 name: bad
 region: us-east-1
@@ -228,3 +230,24 @@ def test_snapshot(invoke: Invoke, lab: RunningLab, topology: dict[str, Any], tmp
     part = invoke("snapshot_info", topology=topology, vpc_ids=ids)
     assert part["counts"]["111111111111"]["us-east-1"]["Subnets"] == 2 and "folder" not in part
     assert "eu-west-1" not in part["counts"]["111111111111"]
+
+
+def test_one_side_of_a_network(invoke: Invoke, lab: RunningLab) -> None:
+    """A VPC of an account for which there are no credentials: our half, a paper for its owner, and the rest once they accepted."""
+    partner = lab.client("ec2", "222222222222")
+    theirs = partner.create_vpc(CidrBlock="10.200.0.0/16")["Vpc"]["VpcId"]
+    topology = yaml.safe_load((DATA / "one_sided.yml").read_text().replace("id: PARTNER", f"id: {theirs}"))
+    made = invoke("network", topology=topology)
+    identifier = made["outputs"]["peerings"]["orders:partner"]["id"]
+    (paper,) = made["handoff"]
+    assert (paper["id"], paper["status"], paper["owner"]) == (identifier, "pending-acceptance", "222222222222")
+    assert 160 < paper["hours_left"] <= 168
+
+    partner.accept_vpc_peering_connection(VpcPeeringConnectionId=identifier)
+    invoke("network", topology=topology)
+    again = invoke("network", topology=topology)
+    assert not again["changed"] and again["outputs"]["peerings"]["orders:partner"]["status"] == "active"
+
+    assert invoke("network", topology=topology, state="absent")["changed"]
+    assert [vpc["VpcId"] for vpc in partner.describe_vpcs()["Vpcs"]] == [theirs]
+    assert lab.client("ec2").describe_vpcs()["Vpcs"] == []
