@@ -51,6 +51,9 @@ def test_a_profile_is_part_of_a_keys_name(topology: dict[str, Any]) -> None:
     topology["accounts"] = {"theirs": {"profile": "partner"}}
     topology["vpcs"]["dell"]["account"] = "theirs"
     assert bastions(topology)[1]["hosts"][0]["key_file"] == "dell-partner-ap-south-1.pem"
+    topology["accounts"]["theirs"]["role_arn"] = "arn:aws:iam::222222222222:role/x"
+    with pytest.raises(AnsibleFilterError, match=r"accounts\.theirs has a role_arn, .* give it a profile with that role_arn instead"):
+        bastions(topology)
 
 
 @pytest.mark.parametrize("how", ["rule", "all", "prefix_list", "allow"])

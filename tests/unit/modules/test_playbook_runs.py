@@ -198,3 +198,33 @@ def test_aws_is_not_the_lab(runs: Runs) -> None:
     }
     told = runs.play("peer", "-e", "cloudnet_target=aws", "-e", "cloudnet_profile=lab", "-e", "cloudnet_region=us-east-1", code=2, **lab)
     assert "target is aws, but the endpoint is http://127.0.0.1:" in told
+
+
+def test_accounts_that_have_roles_get_profiles_on_aws(runs: Runs) -> None:
+    text = (ROOT / "playbooks" / "topologies" / "shared_services.yml").read_text()
+    for name, account in (("shared", "333333333333"), ("development", "444444444444")):
+        text = text.replace(f"{{profile: {name}}}", f"{{role_arn: 'arn:aws:iam::{account}:role/network'}}")
+    (runs.folder / "roles.yml").write_text(text)
+    (runs.home / ".aws").mkdir()
+    (runs.home / ".aws" / "credentials").write_text("[mine]\naws_access_key_id = AKIAMINE\naws_secret_access_key = hidden\n")
+    words = ("-e", "cloudnet_target=aws", "-e", "cloudnet_profile=mine", "-e", "cloudnet_topology=roles.yml", "-vvv")
+    # Nobody is asked: the guard against the lab's kind of endpoint sees to that. An endpoint of a service would come before this one.
+    nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_EC2": "", "AWS_ENDPOINT_URL_STS": ""}
+    told = runs.play("plan", *words, code=2, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="false", **nobody)
+    assert "target is aws, but the endpoint is http://127.0.0.1:9" in told and "hidden" not in told
+    written = runs.folder / "artifacts" / "shared-services" / "aws_config"
+    assert written.stat().st_mode & 0o777 == 0o600
+    lines = written.read_text().splitlines()
+    assert lines[2:] == [
+        "[profile cloudnet-shared]",
+        "role_arn = arn:aws:iam::333333333333:role/network",
+        "role_session_name = cloudnet",
+        "source_profile = mine",
+        "region = us-east-1",
+        "",
+        "[profile cloudnet-development]",
+        "role_arn = arn:aws:iam::444444444444:role/network",
+        "role_session_name = cloudnet",
+        "source_profile = mine",
+        "region = us-east-1",
+    ]
