@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import PEERING_STATES
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import PEERING_STATES, Peering, PeeringSide
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.states import TABLE, Step
 
 from .conftest import TWO, World, ops
@@ -86,3 +86,34 @@ def test_routes_and_rules_go_before_the_connection(built: World) -> None:
     assert order[-1] == "delete peering peerings.a:b"
     assert {line.split()[1] for line in order[:-1]} == {"route", "rule"}
     assert len(order) == 4
+
+
+ALONE = "name: alone\nregion: us-east-1\nvpcs: {b: {cidr: 172.16.0.0/16}}"
+
+
+def test_a_request_that_nobody_answered_goes_before_the_vpc_that_it_is_for(world: Any) -> None:
+    made = world(ALONE).apply()
+    (vpc,) = made.network.vpcs
+    here = PeeringSide(vpc, "111111111111", "us-east-1")
+    request = Peering(
+        id="pcx-theirs",
+        account=here.account,
+        region=here.region,
+        status="pending-acceptance",
+        requester=PeeringSide("vpc-theirs", "222222222222", "eu-west-1"),
+        accepter=here,
+    )
+    asked = made.with_("peerings", request)
+    assert ops(asked.plan()) == []
+    assert ops(asked.plan(absent=True)) == [f"delete peering peerings.vpc-theirs:{vpc}", "delete vpc vpcs.b"]
+    (first, second) = asked.plan(absent=True)
+    assert (first.account, first.region) == ("111111111111", "us-east-1") and second.needs == {first.key}
+    assert ops(asked.plan(absent=True, narrow=True)) == ["delete vpc vpcs.b"]
+    # What was accepted, or asked by another VPC of the same account, is somebody's, and nobody's question to us.
+    for other in (
+        replace(request, status="active"),
+        replace(request, requester=replace(request.requester, account=here.account)),
+        replace(request, accepter=replace(here, vpc="vpc-other")),
+    ):
+        assert ops(made.with_("peerings", other).plan(absent=True)) == ["delete vpc vpcs.b"]
+    assert asked.apply(absent=True).network.vpcs == {}

@@ -60,8 +60,9 @@ class PeeringKind(Kind):
     def found(self, ctx: Context) -> Iterator[Found]:
         for peering in ctx.network.peerings.values():
             spec = ctx.declared.get(peering.id)
-            name = f"peerings.{spec.name}" if spec else name_of(ctx, peering)
-            mine = ours(ctx, peering)
+            unanswered = _unanswered(ctx, peering)
+            name = f"peerings.{spec.name}" if spec else name_of(ctx, peering) or unanswered
+            mine = ours(ctx, peering) or bool(unanswered)
             if not name or not (spec or mine) or step(peering, wanted=True) not in STANDS:
                 continue
             attrs = {
@@ -71,8 +72,9 @@ class PeeringKind(Kind):
                 "accepter_region": peering.accepter.region,
                 "tags": dict(peering.tags),
             }
+            asked = peering.accepter if unanswered else peering
             yield Found(
-                name, peering.id, peering.account, peering.region, attrs, ours=mine or (ctx.narrow and spec is not None), stage="peerings"
+                name, peering.id, asked.account, asked.region, attrs, ours=mine or (ctx.narrow and spec is not None), stage="peerings"
             )
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
@@ -152,6 +154,18 @@ class PeeringKind(Kind):
             accepter=accepter,
             seen={(action.account, action.region): after["tags"]},
         )
+
+
+def _unanswered(ctx: Context, peering: Peering) -> str:
+    """A name for another account's request to a VPC of ours that is to go, which stays until the request is rejected; empty for others.
+
+    https://docs.aws.amazon.com/vpc/latest/peering/delete-vpc-peering-connection.html
+    """
+    vpc = ctx.network.vpcs.get(peering.accepter.vpc)
+    goes = ctx.absent and not ctx.narrow and vpc is not None and ctx.ours(vpc)
+    if not goes or peering.status != "pending-acceptance" or peering.requester.account == peering.accepter.account:
+        return ""
+    return f"peerings.{peering.requester.vpc}:{peering.accepter.vpc}"
 
 
 class AcceptanceKind(Kind):
