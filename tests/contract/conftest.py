@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.quick import pytest_collection_finish
+
+__all__ = ["pytest_collection_finish", "pytest_addoption"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

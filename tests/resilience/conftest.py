@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from support.lab import LabProcess
+from support.quick import pytest_collection_finish
+
+__all__ = ["pytest_collection_finish"]
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,10 @@ REGION = "us-east-1"
 ACCOUNT = "111111111111"
 
 _SERVER = """
-import json, os, sys
+import gc, json, os, sys
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.core import Options
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
+gc.set_threshold(20_000, 20, 20)  # what an emulator holds is large, and looked through in vain
 with RunningLab(Options(**json.loads(sys.argv[1]))) as lab:
     keys = {account.id: (account.access_key, account.secret) for account in lab.lab.accounts.by_id.values()}
     print(json.dumps({"url": lab.url, "token": lab.control._token, "keys": keys}), flush=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils import estate as estate_module
+from ansible_collections.cloudnet.vpc.plugins.module_utils._aws import client as client_module
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import Client
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import observe_all
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.pacing import Pacer
@@ -95,22 +96,22 @@ class Runner:
             warm.sessions.named_client("", service, REGION)
         self._sessions = warm.sessions
 
-    def run(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0) -> Run:
+    def run(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0, as_aws: bool = False) -> Run:
         """One run to its end; parameters as ``start``'s."""
-        return self.start(kill, workers=workers, haste=haste).finish()
+        return self.start(kill, workers=workers, haste=haste, as_aws=as_aws).finish()
 
-    def start(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0) -> Running:
+    def start(self, kill: Kill | None = None, *, workers: int | None = None, haste: float = 1.0, as_aws: bool = False) -> Running:
         """Begin a run.
 
         ``workers``: of apply (its own number when None). ``haste``: the client waits so many times shorter before it repeats a call, and
-        its token buckets are larger by the square of that.
+        its token buckets are larger by the square of that. ``as_aws``: the client paces its calls from the first on, as it does on AWS.
         """
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
             try:
-                told = self._child(kill, workers, haste)
+                told = self._child(kill, workers, haste, as_aws)
             except BaseException:
                 told = {"killed": False, "error": traceback.format_exc()}
             with os.fdopen(writing, "w") as pipe:
@@ -120,10 +121,12 @@ class Runner:
         os.close(writing)
         return Running(child, reading, kill, self._account)
 
-    def _child(self, kill: Kill | None, workers: int | None, haste: float) -> dict[str, Any]:
+    def _child(self, kill: Kill | None, workers: int | None, haste: float, as_aws: bool) -> dict[str, Any]:
         sent = _watch(kill)
         if workers is not None:
             vars(estate_module)["apply"] = functools.partial(apply, workers=workers)
+        if as_aws:
+            vars(client_module)["is_loopback"] = lambda _url: False
         estate = Estate(self._topology, self._params, target="lab")
         estate.sessions = self._sessions
         estate.client = Client(self._sessions, Pacer(factor=haste**2), sleep=lambda seconds: time.sleep(seconds / haste))

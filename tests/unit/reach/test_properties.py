@@ -14,13 +14,14 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import r
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.verdict import BLOCKER_CODES, UNKNOWN_CODES, Blocker, Verdict
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
+from support.patience import examples
 
 from . import terse
 from .generated import QUESTIONS, networks
 
 RANK = {"blocked": 0, "unknown": 1, "reachable": 2}
 HOSTS = [f"i-{vpc}{number}" for vpc in range(3) for number in range(4)]
-slowly = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slowly = settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def _ask(data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]) -> Verdict:
@@ -135,7 +136,7 @@ def test_every_answer_is_in_order(data: dict[str, Any], source: str, destination
 
 
 @pytest.mark.parametrize("missing", sorted({*FILES, "VpcPeeringConnections"} - {"Reservations"}))
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(networks(), st.sampled_from(HOSTS), st.sampled_from(HOSTS), st.sampled_from(QUESTIONS))
 def test_a_missing_file_never_turns_an_answer_round(
     missing: str, data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]

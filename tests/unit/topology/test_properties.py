@@ -17,10 +17,11 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.schema impo
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import TopologyError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.patience import examples
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "docs" / "examples").glob("*.yml"))]
-QUIET = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+QUIET = settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(lambda name: name not in ("internet", "default", "main"))
 REGIONS = st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-2"])
@@ -177,7 +178,7 @@ def test_any_structure_loads_or_is_refused(document: dict[str, Any]) -> None:
     only_topology_errors(document)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(st.data())
 def test_damaged_examples_load_or_are_refused(data: st.DataObject) -> None:
     """A good topology with a few of its values replaced, dropped or renamed."""

@@ -15,6 +15,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.nft impor
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import Chain, NftSet, Ruleset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.patience import examples
 
 FORWARD = "type filter hook forward priority 0; policy drop;"
 GOOD = NftSet("good", "ipv4_addr", frozenset({"10.0.0.1", "10.0.0.2"}))
@@ -225,7 +226,7 @@ def rulesets(draw: st.DrawFn) -> Ruleset:
     return Ruleset(sets, chains)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(rulesets(), rulesets())
 def test_commands_lead_from_any_to_any(old: Ruleset, new: Ruleset) -> None:
     found = difference(old, new)
