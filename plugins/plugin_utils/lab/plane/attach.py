@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import socket
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from .plane import CHOICES, OFF, DataPlane
 from .snapshots import open_snapshot
 
 SOCKET = "ssh.sock"
+NEEDS = {"asyncssh": "asyncssh", "dnspython": "dns"}
+"""Libraries without which the data plane does not start, by the names under which they are installed."""
 
 
 def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = Twin.start, why_not: str | None = None) -> None:
@@ -101,9 +104,11 @@ def plane_status(lab: Lab) -> dict[str, Any]:
 
 
 def _why_not() -> str:
+    """Why there can be no data plane on this machine. Known before there is an instance, so that nobody counts on packets until then."""
     from ...twin.kernel.support import why_not
 
-    return why_not()
+    lacking = [name for name, package in NEEDS.items() if importlib.util.find_spec(package) is None]
+    return f"the data plane needs {' and '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else why_not()
 
 
 def _bind(path: Path) -> socket.socket:
