@@ -5,16 +5,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ._aws.observe import Scope
-from ._topology.types import PeeringSpec, Topology, VpcSpec
+from ._topology.types import AccountSpec, PeeringSpec, Topology, VpcSpec
 
 #: What belongs to a VPC, or is needed to read what does: a snapshot of some VPCs holds these, whatever is in use.
 OF_A_VPC = frozenset({
     "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "InternetGateways", "EgressOnlyInternetGateways",
     "NatGateways", "Addresses", "VpcEndpoints", "NetworkInterfaces", "Reservations", "ManagedPrefixLists", "FlowLogs",
 })  # fmt: skip
+
+
+def places(profiles: Sequence[str], regions: Sequence[str]) -> Topology:
+    """Every Region of every profile, as a topology whose VPCs stand for nothing but where to look."""
+    names = list(profiles) or [""]
+    accounts = {name: AccountSpec(name, profile=name) for name in names}
+    vpcs = {f"{name}/{region}": VpcSpec(region, account=name, region=region, id="any") for name in names for region in regions}
+    return Topology("places", accounts=accounts, vpcs=vpcs)
 
 
 def scopes(topology: Topology, accounts: Mapping[str, str]) -> list[Scope]:

@@ -278,7 +278,7 @@ calls:
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -288,7 +288,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot impor
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import load as load_snapshot
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import save as save_snapshot
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
-from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import AccountSpec, Topology, VpcSpec
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
     Query,
     accounts_in,
@@ -305,7 +305,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import Cloudne
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import expect_table
-from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC, scopes
+from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC, places, scopes
 
 QUESTION: dict[str, Any] = {"protocol": {"type": "str", "default": "tcp"}, "port": {"type": "raw"}}
 ARGUMENTS: dict[str, Any] = {
@@ -336,14 +336,6 @@ DECIDING = frozenset({
     "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "InternetGateways", "EgressOnlyInternetGateways",
     "NatGateways", "VpcEndpoints", "NetworkInterfaces", "Reservations",
 })  # fmt: skip
-
-
-def places(profiles: Sequence[str], regions: Sequence[str]) -> Topology:
-    """Every Region of every profile, as a topology whose VPCs stand for nothing but where to look."""
-    names = list(profiles) or [""]
-    accounts = {name: AccountSpec(name, profile=name) for name in names}
-    vpcs = {f"{name}/{region}": VpcSpec(region, account=name, region=region, id="any") for name in names for region in regions}
-    return Topology("reachability", accounts=accounts, vpcs=vpcs)
 
 
 def read(module: Any) -> tuple[World, list[str], Mapping[str, int]]:

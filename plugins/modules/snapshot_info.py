@@ -35,6 +35,11 @@ options:
       - The Regions to read with the credentials of the task, without a topology. The default is O(region).
     type: list
     elements: str
+  accounts:
+    description:
+      - The profiles with which to read the O(regions), one for each account. The default is the credentials of the task.
+    type: list
+    elements: str
   vpc_ids:
     description:
       - Only these VPCs and what belongs to them.
@@ -90,15 +95,16 @@ from typing import Any
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import Scope, observe, observe_all
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot, save
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
-from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology, VpcSpec
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, identities, params_of, region_of
-from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC
+from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC, places
 
 ARGUMENTS: dict[str, Any] = {
     "topology": {"type": "raw"},
     "regions": {"type": "list", "elements": "str"},
+    "accounts": {"type": "list", "elements": "str"},
     "vpc_ids": {"type": "list", "elements": "str"},
     "dest": {"type": "path"},
 }
@@ -120,7 +126,7 @@ def wanted(module: Any) -> Topology:
     regions = module.params["regions"] or ([region] if region else [])
     if not regions:
         raise CloudnetError("no Region given: set regions or region, or AWS_REGION, or one in the profile")
-    return Topology("snapshot", vpcs={region: VpcSpec(region, region=region, id="any") for region in regions})
+    return places(module.params["accounts"] or (), regions)
 
 
 def run(module: Any) -> dict[str, Any]:
@@ -128,13 +134,13 @@ def run(module: Any) -> dict[str, Any]:
     topology = wanted(module)
     estate = Estate(topology, params_of(module), target=module.params["target"])
     check_places(estate)
-    places = sorted({(estate.accounts[vpc.account], vpc.region) for vpc in topology.vpcs.values() if not vpc.remote})
+    there = sorted({(estate.accounts[vpc.account], vpc.region) for vpc in topology.vpcs.values() if not vpc.remote})
     ids = module.params["vpc_ids"]
     if ids is None:
-        snapshot = observe_all(estate.client, places)
+        snapshot = observe_all(estate.client, there)
     else:
         shape: dict[str, Any] = {"files": OF_A_VPC, "vpc_ids": tuple(ids), "dns_topology": True}
-        snapshot = observe(estate.client, [Scope(account, region, **shape) for account, region in places])
+        snapshot = observe(estate.client, [Scope(account, region, **shape) for account, region in there])
     result: dict[str, Any] = {"changed": False, "counts": counts(snapshot), "identities": identities(estate)}
     if module.params["dest"] and not module.check_mode:
         save(snapshot, module.params["dest"])
@@ -144,7 +150,7 @@ def run(module: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Ansible's entry point."""
-    module = aws_module(ARGUMENTS, mutually_exclusive=[("topology", "regions")])
+    module = aws_module(ARGUMENTS, mutually_exclusive=[("topology", "regions"), ("topology", "accounts")])
     finish(module, lambda: run(module))
 
 

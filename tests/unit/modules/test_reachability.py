@@ -158,6 +158,28 @@ def test_accounts_are_read_by_their_profiles(invoke: Invoke, lab: RunningLab, bu
         port=443,
     )
     assert result["verdict"] == "blocked" and result["calls"]["ec2:DescribeVpcs"] == 2
+    seen = invoke("snapshot_info", accounts=["one", "lab-peer"], regions=["us-east-1"])["counts"]
+    assert (seen["111111111111"]["us-east-1"]["Vpcs"], seen["222222222222"]["us-east-1"]["Vpcs"]) == (2, 0)
+
+
+def test_what_was_read_can_be_kept(
+    invoke: Invoke, lab: RunningLab, built: dict[str, Any], expecting: dict[str, Any], tmp_path: Path
+) -> None:
+    """As snapshot_info keeps it, and it gives the same answers. Nothing is written in check mode."""
+    dest = tmp_path / "kept"
+    asked: dict[str, Any] = {"topology": expecting, "plan": "none", "matrix": True, "expect": []}
+    assert "folder" not in invoke("reachability", check=True, dest=str(dest), **asked) and not dest.exists()
+    live = invoke("reachability", dest=str(dest), **asked)
+    assert live["folder"] == str(dest)
+    ids = [vpc["id"] for vpc in built["outputs"]["vpcs"].values()]
+    other = tmp_path / "other"
+    invoke("snapshot_info", topology=expecting, vpc_ids=ids, dest=str(other))
+    assert {path.relative_to(dest) for path in dest.rglob("*.json")} == {path.relative_to(other) for path in other.rglob("*.json")}
+    assert invoke("reachability", snapshot=str(dest), **asked)["matrix"] == live["matrix"]
+    assert (
+        "mutually exclusive"
+        in invoke("reachability", snapshot=str(dest), dest=str(other), source="internet", destination="internet")["msg"]
+    )
 
 
 @pytest.mark.parametrize(
