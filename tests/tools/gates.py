@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run every gate, two at a time; show one line for each, and a gate's output only where it fails.
+"""Run every gate, as many at a time as two processor cores hold; show one line for each, and a gate's output only where it fails.
 
 ``python tests/tools/gates.py [--list] [--jobs N] [GATE...]``, from the checkout's root in the environment that tests/tools/run makes.
 Ends with code 1 when a gate failed. The last lines are pytest's own summaries and the total.
@@ -75,7 +75,7 @@ def schedule(gates: list[Gate], jobs: int) -> Iterator[Result]:
     """
     waiting, running = list(gates), dict[Future[Result], Gate]()
     ended: dict[str, bool] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(len(gates)) as pool:
         while waiting or running:
             for gate in list(waiting):
                 failed = [name for name in gate.needs if ended.get(name) is False]
@@ -85,7 +85,7 @@ def schedule(gates: list[Gate], jobs: int) -> Iterator[Result]:
                     yield Result(gate, 0.0, f"not run, for {failed[0]} failed")
                     continue
                 busy = sum(min(each.weight, jobs) for each in running.values())
-                if all(name in ended for name in gate.needs) and busy + min(gate.weight, jobs) <= jobs:
+                if all(name in ended for name in gate.needs) and busy + min(gate.weight, jobs) <= jobs + 0.01:
                     waiting.remove(gate)
                     running[pool.submit(run, gate, Context(gate.name))] = gate
             if running:
