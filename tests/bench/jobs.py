@@ -6,7 +6,9 @@ Beside them the network of peer.yml's topology with its instances by plain amazo
 predict, send no packets, and leave DNS resolution over the peering out. Times are whole ``ansible-playbook`` runs; the lab, with its
 instances in the kernel, runs on the same processors.
 
-    python tests/bench/jobs.py [JOB…]
+    python tests/bench/jobs.py [--outputs FOLDER] [JOB…]
+
+With a folder, what each run printed is in JOB-PHASE.txt there, of which support.transcripts makes those of docs/.
 
 Jobs are peer, deploy, two_vpc_lab, finance_hub, file_transfer, shared_services and plain; all of them where none is named.
 """
@@ -49,7 +51,9 @@ def main(arguments: Sequence[str] = ()) -> list[Row]:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     known = [*JOBS, "plain"]
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(known)} (all)")
-    wanted = parser.parse_args(arguments).jobs or known
+    parser.add_argument("--outputs", type=Path, metavar="FOLDER", help="keep there what each run printed")
+    told_to = parser.parse_args(arguments)
+    wanted = told_to.jobs or known
     if unknown := sorted({*wanted} - {*known}):
         parser.error(f"no such job: {', '.join(unknown)}; there are {', '.join(known)}")
     rows: list[Row] = []
@@ -57,14 +61,14 @@ def main(arguments: Sequence[str] = ()) -> list[Row]:
     for name in wanted:
         with place(f"bench-{name.replace('_', '-')}") as lab:
             for phase in PHASES:
-                row = _run(lab, name, phase)
+                row = _run(lab, name, phase, told_to.outputs)
                 rows.append(row)
                 told = f"{row.seconds:8.1f} {row.processor:7.1f} {row.calls:6d} {row.writes:6d}  {'yes' if row.changed else 'no'}"
                 print(f"{f'{name}, {phase}':<28} {told}", flush=True)
     return rows
 
 
-def _run(lab: Place, name: str, phase: str) -> Row:
+def _run(lab: Place, name: str, phase: str, outputs: Path | None) -> Row:
     lab.control.reset_calls()
     before = _processor()
     if name in JOBS:
@@ -73,6 +77,9 @@ def _run(lab: Place, name: str, phase: str) -> Row:
         # It finds the lab by the environment alone, as any AWS program does, and knows nothing of labs.
         state = "absent" if phase == "delete" else "present"
         done = lab.play(str(PLAIN), "-e", f"state={state}", variables=lab.variables("lab"))
+    if outputs:
+        outputs.mkdir(parents=True, exist_ok=True)
+        (outputs / f"{name}-{phase}.txt").write_text(done.output, encoding="utf-8")
     if done.code:
         raise SystemExit(f"{name}, {phase}: failed\n{done.output[-3000:]}")
     told = lab.control.calls()
