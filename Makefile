@@ -8,7 +8,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
 
-TARGETS := peer test lab lab-down ssh shell env bench differential setup system clean help
+JOBS := deploy two_vpc_lab finance_hub file_transfer shared_services
+TARGETS := peer $(JOBS) delete test lab lab-down ssh shell env bench differential setup system clean help
 .PHONY: $(TARGETS)
 $(TARGETS):
 	@tests/tools/run $@ $(ARGS)
@@ -17,3 +18,4 @@ $(TARGETS):
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))
 ssh: export CLOUDNET_HOST = $(call given,HOST)
 ssh: export CLOUDNET_CMD = $(call given,CMD)
+delete: export CLOUDNET_JOB = $(call given,JOB)

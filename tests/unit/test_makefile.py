@@ -8,6 +8,7 @@ The gate ``clone`` tries the rest in a real copy with spaces in its name.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,7 +151,17 @@ def test_every_folder_of_tests_has_a_gate() -> None:
 
 def test_every_target_is_a_command() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = next(line for line in makefile.splitlines() if line.startswith("TARGETS :=")).split()[2:]
+    said = {name: line.split()[2:] for line in makefile.splitlines() for name in ("JOBS", "TARGETS") if line.startswith(f"{name} :=")}
+    targets = [*said["JOBS"], *(target for target in said["TARGETS"] if target != "$(JOBS)")]
     script = (ROOT / "tests" / "tools" / "run").read_text()
-    assert targets
-    assert [target for target in targets if f"\n  {target})" not in script] == []
+    commands = {name for cases in re.findall(r"^  ([a-z_|-]+)\)", script, re.MULTILINE) for name in cases.split("|")}
+    assert {"peer", "deploy", "test"} <= {*targets}
+    assert [target for target in targets if target not in commands] == []
+    # A job is a playbook and a topology of that name.
+    assert [job for job in said["JOBS"] for folder in ("", "topologies") if not (ROOT / "playbooks" / folder / f"{job}.yml").exists()] == []
+
+
+def test_what_is_to_be_removed_is_a_job(checkout: Path) -> None:
+    said = run(checkout, "delete", CLOUDNET_JOB="nonsense")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr == "cloudnet: JOB=nonsense: there is no playbooks/topologies/nonsense.yml\n"
