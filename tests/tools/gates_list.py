@@ -267,7 +267,9 @@ def scenario(name: str) -> Callable[[Context], None]:
     """The gate of one of molecule's scenarios: shipped playbooks on a lab of its own, twice, and away again."""
 
     def check(context: Context) -> None:
-        context.run(BIN / "molecule", "test", "--scenario-name", name)
+        # All that Ansible can say, and nothing of it a secret.
+        context.run(BIN / "molecule", "test", "--scenario-name", name, env={"ANSIBLE_VERBOSITY": "3"})
+        context.run(PYTHON, ROOT / "tests" / "support" / "leaks.py", context.log)
 
     told = (line for line in (ROOT / "molecule" / name / "molecule.yml").read_text().splitlines() if line.startswith("# "))
     check.__doc__ = next(line.removeprefix("# ") for line in told if "SPDX" not in line)

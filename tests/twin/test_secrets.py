@@ -6,34 +6,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from support.leaks import leaks
 from support.namespaces import needs_namespaces
 
 from .whole_lab import ROOT, WholeLab, whole_lab
-
-PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
-# A name of a secret, and behind it, in JSON, YAML, INI, Python or a shell, something that is one: not null, empty, a template or a remark.
-NAMED = re.compile(
-    r"""(?ix) (?:secret_?(?:access_?)?key|(?:session|security)_?token|password|key_material|x-(?:cloudnet|aws-ec2-metadata)-token)
-        \\?["']? \s* [:=] \s* (?:u?\\?["'])? (?P<value> [A-Za-z0-9+/=_-]{16,} )"""
-)
-SAID_INSTEAD = ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",)
-# STS's begin so, on AWS and in the emulator: "Temporary security credentials" in the IAM guide shows both.
-SESSION = re.compile(r"\b(?:AQoEXAMPLE|AQoDYXdz|FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9+/=]{20,}")
-
-
-def leaks(text: str, secrets: Iterable[str] = ()) -> list[str]:
-    """What of a text is secret, named without showing it; ``secrets`` are texts that must not be there at all."""
-    found = [f"a private key at character {match.start()}" for match in PRIVATE.finditer(text)]
-    found += [f"a session token at character {match.start()}" for match in SESSION.finditer(text)]
-    for match in NAMED.finditer(text):
-        if match["value"] not in SAID_INSTEAD:
-            found.append(f"{match[0][:20]}… at character {match.start()}")
-    found += [f"secret number {number} at character {text.index(secret)}" for number, secret in enumerate(secrets) if secret in text]
-    return found
 
 
 def key_lines(path: Path) -> list[str]:
