@@ -36,6 +36,7 @@ def _changed(result: dict[str, Any]) -> list[str]:
     return [task["task"]["name"] for play in result["plays"] for task in play["tasks"] if task["hosts"]["localhost"].get("changed")]
 
 
+@pytest.mark.slow
 def test_second_run_changes_nothing(endpoint: Any, tmp_path: Path) -> None:
     if endpoint.lab is None:
         pytest.skip("builds a NAT gateway and an instance: run against the lab only")

@@ -278,14 +278,14 @@ def scenario(name: str) -> Callable[[Context], None]:
     return check
 
 
-def packets(context: Context) -> None:
-    """The slow tests with packets: an estate that includes the roles, secrets at -vvv, whole jobs under their policies."""
-    context.pytest("tests/twin", "-m", "slow")
+def slow(context: Context) -> None:
+    """The slow tests: an estate that includes the roles, keys that travel at -vvv, whole jobs under their policies, amazon.aws alone."""
+    context.pytest("tests/twin", "tests/contract", "-m", "slow")
 
 
 def contract(context: Context) -> None:
     """The lab answers as AWS documents it."""
-    context.pytest("tests/contract")
+    context.pytest("tests/contract", "-m", "not slow")
 
 
 def resilience(context: Context) -> None:
@@ -307,7 +307,7 @@ def unit(context: Context) -> None:
 
 
 def unit_newer(context: Context) -> None:
-    """Unit tests on a newer Python with the newest ansible-core. Whole playbooks are left to the main line: they take minutes."""
+    """Unit tests on a newer Python with the newest ansible-core, without whole playbooks and the emulator's rules, which take minutes."""
     run = ROOT / "tests" / "tools" / "run"
     try:
         python = context.output(run, "find-python", NEWER, env=real_home()).strip()
@@ -319,6 +319,7 @@ def unit_newer(context: Context) -> None:
     # Properties of pure functions are tried with a fifth of the examples: what they find does not depend on the Python.
     context.pytest(
         "tests/unit",
+        "--ignore=tests/unit/lab/fidelity",
         "-m",
         "not slow",
         *TWO,
@@ -345,7 +346,7 @@ GATES: tuple[Gate, ...] = (
     Gate("clone", clone),
     # A third of their time they wait, for packets that must not come or for processes to begin.
     *(Gate(f"molecule:{name}", scenario(name), weight=2 / 3, asked=name in ASKED) for name in scenarios()),
-    Gate("packets", packets, asked=True),
+    Gate("slow", slow, asked=True),
     Gate("contract", contract),
     Gate("resilience", resilience, weight=2),
     Gate("twin", twin),
