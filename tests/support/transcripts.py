@@ -63,7 +63,7 @@ def end(lines: Sequence[str]) -> list[str]:
 
 def left(lines: Sequence[str]) -> list[str]:
     """What a removal ends with."""
-    return [line for line in lines if re.match(r"(Nothing|No instance|Something) ", line)]
+    return [line for line in lines if re.match(r"(Nothing|No instance|Something)\b", line)]
 
 
 def lessons(lines: Sequence[str]) -> list[str]:
