@@ -20,7 +20,9 @@ class Ran:
 
     def __init__(self, folder: Path, data: bytes) -> None:
         self.folder = folder
-        self.script = boot_script(data.replace(b"@", str(folder).encode()), "ec2-user").decode("ascii")
+        # In what is compressed, of which the time of day is a part, an @ is not ours.
+        data = data if data.startswith(b"\x1f\x8b") else data.replace(b"@", str(folder).encode())
+        self.script = boot_script(data, "ec2-user").decode("ascii")
         text = self.script.replace(FOLDER, f"{folder}/cloud").replace(LOG, f"{folder}/log").replace("/home/ec2-user", f"{folder}/home")
         done = subprocess.run(["/bin/sh"], input=text.encode(), capture_output=True, check=False, timeout=30)
         assert (done.stdout, done.stderr) == (b"", b"")
