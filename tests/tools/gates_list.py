@@ -279,7 +279,8 @@ def scenario(name: str) -> Callable[[Context], None]:
 
 
 def slow(context: Context) -> None:
-    """The slow tests: an estate that includes the roles, keys that travel at -vvv, whole jobs under their policies, amazon.aws alone."""
+    """The slow tests: approvals by playbook, an estate, keys that travel, whole jobs under their policies, amazon.aws alone."""
+    context.pytest("tests/unit", "-m", "slow")
     context.pytest("tests/twin", "tests/contract", "-m", "slow")
 
 
@@ -303,7 +304,7 @@ def twin(context: Context) -> None:
 
 def unit(context: Context) -> None:
     """Unit tests on the Python and the ansible-core that users start with."""
-    context.pytest("tests/unit", *TWO)
+    context.pytest("tests/unit", "-m", "not slow", *TWO)
 
 
 def unit_newer(context: Context) -> None:
@@ -320,6 +321,7 @@ def unit_newer(context: Context) -> None:
     context.pytest(
         "tests/unit",
         "--ignore=tests/unit/lab/fidelity",
+        "--ignore=tests/unit/lab/test_environment.py",
         "-m",
         "not slow",
         *TWO,
@@ -348,8 +350,9 @@ GATES: tuple[Gate, ...] = (
     *(Gate(f"molecule:{name}", scenario(name), weight=2 / 3, asked=name in ASKED) for name in scenarios()),
     Gate("slow", slow, asked=True),
     Gate("contract", contract),
-    Gate("resilience", resilience, weight=2),
     Gate("twin", twin),
+    # It waits half of its time, as twin does beside it.
+    Gate("resilience", resilience),
     Gate(f"unit-{NEWER}", unit_newer, weight=2),
     Gate("unit", unit, weight=2),
 )
