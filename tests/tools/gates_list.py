@@ -351,8 +351,8 @@ GATES: tuple[Gate, ...] = (
     Gate("slow", slow, asked=True),
     Gate("contract", contract),
     Gate("twin", twin),
-    # It waits half of its time, as twin does beside it.
-    Gate("resilience", resilience),
+    # Its four processes leave nothing for twin, whose tests of keys and terminals have to be answered in time.
+    Gate("resilience", resilience, weight=2),
     Gate(f"unit-{NEWER}", unit_newer, weight=2),
     Gate("unit", unit, weight=2),
 )
