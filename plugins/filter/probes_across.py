@@ -56,7 +56,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.documents import bare, listed
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.documents import instance_of, listed
 
 
 def probes_across(document: Any, vpc: str, paper: Any, done: bool = True) -> list[dict[str, Any]]:
@@ -72,8 +72,8 @@ def _probes(document: Mapping[str, Any], vpc: str, addresses: Mapping[str, Any],
     ours = {f"{vpc}.{name}" for name in document["vpcs"][vpc].get("instances") or {}}
     for entry in listed(document.get("expect")):
         intended = "reachable" if entry.get("reachable", True) else "blocked"
-        for source in map(bare, listed(entry["from"])):
-            for target in map(bare, listed(entry["to"])):
+        for source in map(instance_of, listed(entry["from"])):
+            for target in map(instance_of, listed(entry["to"])):
                 if source in ours and target in addresses:
                     for kind in _kinds(entry):
                         expect = {"expect": intended} if done or intended == "blocked" else {}

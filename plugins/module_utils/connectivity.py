@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._model.network import Network, Rule
 from ._plan.context import Context
@@ -29,7 +29,9 @@ from .errors import CloudnetError
 
 #: Something of the topology is not there. Ours: AWS's analyzer is only asked about what is.
 NOT_THERE = "NOT_THERE"
-INTERNET = Spot("internet", "", "", (), "internet")
+INTERNET = Spot(Place("internet"))
+#: ((question, family), from, to, change): an end is a place where all of it is alike, else a spot.
+Told: TypeAlias = "tuple[tuple[Question, int], Place | Spot, Place | Spot, str]"
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class _Answers:
     def end(self, spot: Spot) -> End | None:
         """The spot's end, found once."""
         if spot not in self.ends:
-            self.ends[spot] = self.world.ends(Place("internet"))[0][1] if spot is INTERNET else self.world.end(spot)
+            self.ends[spot] = self.world.ends(spot.place)[0][1] if spot is INTERNET else self.world.end(spot)
         return self.ends[spot]
 
     def joined(self, one: str, other_vpc: str) -> bool:
@@ -199,30 +201,28 @@ class _Answers:
         return value(self.index, source, destination, asked, family, way)
 
 
-def _told(
-    sides: Sequence[_Answers], asked: Sequence[Question], found: Sequence[Spot]
-) -> Iterator[tuple[tuple[Question, int], str, str, str]]:
-    """((question, family), from, to, change), by names where all spots of a name agree, else spot by spot."""
-    by_base: dict[str, list[Spot]] = {}
+def _told(sides: Sequence[_Answers], asked: Sequence[Question], found: Sequence[Spot]) -> Iterator[Told]:
+    """((question, family), from, to, change), by places where all spots of a place agree, else spot by spot."""
+    by_place: dict[Place, list[Spot]] = {}
     for spot in (*found, INTERNET):
-        by_base.setdefault(spot.base, []).append(spot)
+        by_place.setdefault(spot.place, []).append(spot)
     families = (4, 6) if any(end and 6 in end.families for side in sides for spot in found if (end := side.end(spot))) else (4,)
-    for one, other_base in permutations(by_base, 2):
-        if not any(side.joined(by_base[one][0].vpc, by_base[other_base][0].vpc) for side in sides):
+    for one, other_place in permutations(by_place, 2):
+        if not any(side.joined(one.vpc, other_place.vpc) for side in sides):
             continue
-        pairs = [(here, there) for here in by_base[one] for there in by_base[other_base]]
+        pairs = [(here, there) for here in by_place[one] for there in by_place[other_place]]
         for question in asked:
             for family in families:
                 answers = {pair: _change(*(side.word(*pair, question, family) for side in sides)) for pair in pairs}
                 if len(set(answers.values())) == 1:
-                    yield (question, family), one, other_base, min(answers.values())
+                    yield (question, family), one, other_place, min(answers.values())
                 else:
                     for (here, there), change in answers.items():
-                        yield (question, family), _name(here, by_base), _name(there, by_base), change
+                        yield (question, family), _key(here, by_place), _key(there, by_place), change
 
 
-def _name(spot: Spot, by_base: Mapping[str, Sequence[Spot]]) -> str:
-    return spot.name if len(by_base[spot.base]) > 1 else spot.base
+def _key(spot: Spot, by_place: Mapping[Place, Sequence[Spot]]) -> Place | Spot:
+    return spot if len(by_place[spot.place]) > 1 else spot.place
 
 
 def _change(before: str, after: str) -> str:
@@ -231,19 +231,19 @@ def _change(before: str, after: str) -> str:
     return {(BLOCKED, REACHABLE): "opened", (REACHABLE, BLOCKED): "closed"}.get((before, after), "unknown")
 
 
-def _rows(told: Iterable[tuple[tuple[Question, int], str, str, str]]) -> Iterator[dict[str, Any]]:
+def _rows(told: Iterable[Told]) -> Iterator[dict[str, Any]]:
     """What changes, with adjacent pieces of ports and both families told at once."""
-    families: dict[tuple[str, str, str, Question], list[int]] = {}
+    families: dict[tuple[str, Place | Spot, Place | Spot, Question], list[int]] = {}
     for (question, family), one, other_end, change in told:
         if change:
             families.setdefault((change, one, other_end, question), []).append(family)
-    grouped: dict[tuple[str, str, str, str, tuple[int, ...]], list[object]] = {}
+    grouped: dict[tuple[str, Place | Spot, Place | Spot, str, tuple[int, ...]], list[object]] = {}
     for (change, one, other_end, question), found in families.items():
         grouped.setdefault((change, one, other_end, question.protocol, tuple(found)), []).append(question.port)
     for (change, one, other_end, protocol, found_in), ports in grouped.items():
         for port in _merged(protocol, ports):
             words = words_of(protocol, port) + (" (IPv6)" if found_in == (6,) else "")
-            row = {"from": one, "to": other_end, "protocol": protocol, "port": port, "families": list(found_in), "traffic": words}
+            row = {"from": str(one), "to": str(other_end), "protocol": protocol, "port": port, "families": list(found_in), "traffic": words}
             yield {**row, "change": change}
 
 
@@ -335,23 +335,23 @@ def named_matrix(world: World) -> Matrix:
     asked = questions(world.topology)
     there = {spot: end for spot in spots(world) if (end := world.end(spot)) is not None}
     listed = list(there)
-    by_base: dict[str, list[int]] = {}
+    by_place: dict[Place, list[int]] = {}
     for number, spot in enumerate(listed):
-        by_base.setdefault(spot.base, []).append(number)
-    if all(len(members) == 1 for members in by_base.values()):
-        return matrix(world.network, {spot.base: end for spot, end in there.items()}, asked)
-    whole = matrix(world.network, {spot.name: end for spot, end in there.items()}, asked)
-    kept: dict[str, End] = {}
-    for base, members in by_base.items():
+        by_place.setdefault(spot.place, []).append(number)
+    if all(len(members) == 1 for members in by_place.values()):
+        return matrix(world.network, {spot.place: end for spot, end in there.items()}, asked)
+    whole = matrix(world.network, there, asked)
+    kept: dict[Place | Spot, End] = {}
+    for place, members in by_place.items():
         others = [number for number in range(len(listed)) if number not in members]
         views = {
             tuple((whole.verdict(one, far, item), whole.verdict(far, one, item)) for far in others for item in range(len(asked)))
             for one in members
         }
         if len(views) == 1:
-            kept[base] = there[listed[members[0]]]
+            kept[place] = there[listed[members[0]]]
         else:
-            kept |= {listed[one].name: there[listed[one]] for one in members}
+            kept |= {listed[one]: there[listed[one]] for one in members}
     return matrix(world.network, kept, asked)
 
 

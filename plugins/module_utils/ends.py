@@ -24,21 +24,28 @@ PREFIXES = ("instance", "subnet", "group")
 
 @dataclass(frozen=True)
 class Spot:
-    """Where something of a name could be. ``base``: the name; ``vpc``: of the topology; ``subnet``: its name there, or an id.
+    """Where a place could be. ``subnet``: its name in the place's VPC, or an id.
 
-    ``groups``: names of groups of the VPC, or ids; none for the VPC's default one. ``instance``: its name.
+    ``groups``: names of groups of the VPC, or ids; none for the VPC's default one.
     """
 
-    base: str
-    vpc: str
+    place: Place
     subnet: str = ""
     groups: tuple[str, ...] = ()
-    instance: str = ""
 
     @property
-    def name(self) -> str:
-        """The name with the subnet, where the name alone could be in several."""
-        return self.base if self.instance or self.base.endswith(f".{self.subnet}") else f"{self.base} in {self.subnet}"
+    def vpc(self) -> str:
+        """The VPC's name in the topology, empty for what is outside of all."""
+        return self.place.vpc
+
+    @property
+    def instance(self) -> str:
+        """The name of the instance that it is, else empty."""
+        return self.place.name if self.place.kind == "instance" else ""
+
+    def __str__(self) -> str:
+        """The place, and for a group the subnet, for it could be in several."""
+        return f"{self.place} in {self.subnet}" if self.place.kind == "group" else str(self.place)
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,12 @@ class World:
     def end(self, spot: Spot) -> End | None:
         """The spot as an end of a path, None while something of it is not there."""
         if spot.instance and (running := self.instance(spot.vpc, spot.instance)):
-            return replace(resolve(self.index, running.id), text=spot.name)
+            return replace(resolve(self.index, running.id), text=str(spot))
         subnet, groups = self.subnet(spot), self.groups(spot)
         if subnet is None or groups is None:
             return None
         address = self.topology.vpcs[spot.vpc].instances[spot.instance].private_ip if spot.instance else ""
-        return launchable(self.index, subnet, groups, spot.name, address)
+        return launchable(self.index, subnet, groups, str(spot), address)
 
     def unread(self, spot: Spot) -> str:
         """The file that would tell whether the spot is there, where it was not read; else an empty string."""
@@ -112,12 +119,11 @@ class World:
     def spots_of(self, place: Place) -> list[Spot]:
         """Where something of a name could be: one spot for an instance or subnet, one in each subnet for a group."""
         spec = self.topology.vpcs[place.vpc]
-        base = f"{place.vpc}.{place.name}"
         if place.kind == "instance":
             return [instance_spot(spec, spec.instances[place.name])]
         if place.kind == "subnet":
-            return [Spot(base, place.vpc, place.name, subnet_groups(spec, place.name))]
-        return [Spot(base, place.vpc, subnet, (place.name,)) for subnet in self.subnets(place.vpc)]
+            return [Spot(place, place.name, subnet_groups(spec, place.name))]
+        return [Spot(place, subnet, (place.name,)) for subnet in self.subnets(place.vpc)]
 
     def place(self, text: str) -> Place | None:
         """What ``vpc.name`` means: an instance, else a subnet, else a group; None for what names nothing of the topology.
@@ -135,7 +141,7 @@ class World:
         if not found:
             known = sorted({item for kind in kinds for item in members[kind]})
             raise CloudnetError(f"'{text}' is no {' or '.join(kinds)} of vpcs.{vpc}: it has {', '.join(known) or 'none'}")
-        return Place(found, vpc, name)
+        return spec.place(found, name)
 
     def ends(self, place: Place | str, near: End | None = None) -> list[tuple[str, End | None]]:
         """The ends that a place stands for, with their names; None for what is not there.
@@ -158,8 +164,8 @@ class World:
         for spot in self.spots_of(place):
             end = self.end(spot)
             if end is None and (file := self.unread(spot)):
-                raise CloudnetError(f"whether {spot.base} is there was not read ({file})")
-            found.append((spot.name if place.kind == "group" else spot.base, end))
+                raise CloudnetError(f"whether {spot.place} is there was not read ({file})")
+            found.append((str(spot), end))
         return found
 
     def _address(self, cidr: str) -> str:
@@ -170,7 +176,7 @@ class World:
 
 def instance_spot(spec: VpcSpec, instance: InstanceSpec) -> Spot:
     """Where a declared instance is, or will be."""
-    return Spot(f"{spec.name}.{instance.name}", spec.name, instance.subnet, instance.security_groups, instance.name)
+    return Spot(spec.place("instance", instance.name), instance.subnet, instance.security_groups)
 
 
 def subnet_groups(spec: VpcSpec, subnet: str) -> tuple[str, ...]:
@@ -200,11 +206,11 @@ def spots(*worlds: World, planned: bool = True) -> list[Spot]:
         places: dict[object, str] = {}
         names = dict.fromkeys(name for world in worlds for name in world.subnets(vpc))
         for name in names:
-            places.setdefault(tuple(_kind(world, Spot("", vpc, name)) for world in worlds), name)
+            places.setdefault(tuple(_kind(world, Spot(spec.place("subnet", name), name)) for world in worlds), name)
         if groups := instance_groups(spec):
-            found += [Spot(f"{vpc}.{group}", vpc, subnet, (group,)) for group in groups for subnet in places.values()]
+            found += [Spot(spec.place("group", group), subnet, (group,)) for group in groups for subnet in places.values()]
         else:
-            found += [Spot(f"{vpc}.{name}", vpc, name) for name in names]
+            found += [Spot(spec.place("subnet", name), name) for name in names]
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from .errors import AwsError
@@ -21,9 +21,10 @@ SLACK = 20.0
 
 @dataclass(frozen=True)
 class Seat:
-    """Where a script runs. ``name``: for people. ``instance``: its id, with account and Region, for Systems Manager; ``host``: for ssh."""
+    """Where a script runs. ``name``: for people, and one seat may have several. ``instance``: its id, with account and Region, for Systems
+    Manager; ``host``: for ssh."""
 
-    name: str
+    name: str = field(compare=False)
     instance: str = ""
     account: str = ""
     region: str = ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ._model.network import Instance
 from ._reach.endpoints import End, resolve
@@ -28,7 +28,7 @@ _NOBODY = "no instance that is declared there runs"
 
 @dataclass(frozen=True)
 class Manner:
-    """How probes are sent. ``hosts``: names for ssh, by instance id or name in the topology; else the id."""
+    """How probes are sent. ``hosts``: names for ssh, by an instance's id or as ``vpc.name``; else the id."""
 
     timeout: int = 3
     count: int = 2
@@ -49,11 +49,21 @@ class Wish:
 
 @dataclass(frozen=True)
 class _Stand:
-    """A running instance, or an address, with the name under which it is shown."""
+    """A running instance, or an address, with the name under which it is shown. ``place``: where the topology declares it."""
 
     name: str
     instance: Instance | None
     end: End
+    place: Place | None = None
+
+    def seat(self, manner: Manner) -> Seat | None:
+        """Where a script of the instance runs; None for an address."""
+        if self.instance is None:
+            return None
+        called = f"{self.place.vpc}.{self.place.name}" if self.place else ""
+        names = (self.instance.id, called, str(self.place))
+        host = next((manner.hosts[name] for name in names if manner.hosts.get(name)), self.instance.id)
+        return Seat(self.name, self.instance.id, self.instance.account, self.instance.region, host)
 
 
 def of_expectations(world: World, manner: Manner) -> list[Job]:
@@ -83,8 +93,8 @@ def _of_query(world: World, query: Query, manner: Manner) -> Iterator[Job]:
         ask = Ask(kind, address, query.port if isinstance(query.port, int) else 0, manner.timeout, manner.count)
         words = "icmp" if kind == "ping" else f"{kind} {query.port}"
         intended = "reachable" if query.reachable else "blocked"
-        seat = seat_of(source.instance, source.name, manner)
-        echo = seat_of(target.instance, target.name, manner) if kind == "udp" and target.instance else None
+        seat = source.seat(manner)
+        echo = target.seat(manner) if kind == "udp" else None
         if not address:
             yield Job(source.name, target.name, words, None, None, intended, said, path=query.path, note=f"{target.name} has no address")
             continue
@@ -127,22 +137,14 @@ def _stands(world: World, place: Place | str, near: End | None = None) -> list[_
     if place.kind not in ("instance", "subnet", "group") or world.topology.vpcs[place.vpc].remote:
         return []
     found: dict[object, _Stand] = {}
-    for name, spec in world.topology.vpcs[place.vpc].instances.items():
+    vpc = world.topology.vpcs[place.vpc]
+    for name, spec in vpc.instances.items():
         meant = {"instance": name == place.name, "subnet": spec.subnet == place.name, "group": place.name in spec.security_groups}
         running = world.instance(place.vpc, name) if meant[place.kind] else None
         if running is not None and running.state == "running":
-            end = resolve(world.index, running.id)
-            full = f"{place.vpc}.{name}"
-            found.setdefault((end.subnet, end.groups), _Stand(full, running, end))
+            end, where = resolve(world.index, running.id), vpc.place("instance", name)
+            found.setdefault((end.subnet, end.groups), _Stand(str(where), running, end, where))
     return list(found.values())
-
-
-def seat_of(instance: Instance | None, name: str, manner: Manner) -> Seat | None:
-    """Where a script of an instance runs."""
-    if instance is None:
-        return None
-    host = manner.hosts.get(instance.id) or manner.hosts.get(name) or instance.id
-    return Seat(name, instance.id, instance.account, instance.region, host)
 
 
 def of_wishes(world: World, wishes: Sequence[Wish], manner: Manner, *, predict: bool) -> list[Job]:
@@ -161,20 +163,18 @@ def _of_wish(world: World, wish: Wish, manner: Manner, predict: bool) -> Job:
         else:
             hint = "that runs: write i-…, or vpc.name with a topology"
         raise CloudnetError(f"{wish.path}: source: {wish.source} is no instance {hint}")
-    here = resolve(world.index, source.id)
     target = _instance(world, wish.target) if wish.ask.kind not in ("dns",) else None
     address, there = wish.target, None
     if target is not None:
-        there = resolve(world.index, target.id)
-        family = 4 if here.ipv4 and there.ipv4 else 6
+        there = target.end
+        family = 4 if source.end.ipv4 and there.ipv4 else 6
         address = there.address(family)
     elif wish.ask.kind in ("ping", "tcp", "udp", "mtu") and _address(address):
-        there = resolve(world.index, address, here)
+        there = resolve(world.index, address, source.end)
     ask = filled(wish.ask, address)
-    seat = seat_of(source, wish.source, manner)
-    echo = seat_of(target, wish.target, manner) if target is not None and ask.kind == "udp" else None
-    said = prediction(world, here, there, ask) if predict else None
-    return Job(wish.source, wish.target, words(ask), ask, seat, wish.intended, said, echo, wish.wanted, wish.path)
+    echo = target.seat(manner) if target is not None and ask.kind == "udp" else None
+    said = prediction(world, source.end, there, ask) if predict else None
+    return Job(wish.source, wish.target, words(ask), ask, source.seat(manner), wish.intended, said, echo, wish.wanted, wish.path)
 
 
 def filled(ask: Ask, address: str) -> Ask:
@@ -212,16 +212,28 @@ def prediction(world: World, here: End, there: End | None, ask: Ask) -> Predicti
     return Prediction(fits, why(verdict), verdict.mtu, tuple(item.as_dict() for item in verdict.blockers))
 
 
-def _instance(world: World, text: str) -> Instance | None:
-    """The instance that an id or a name of the topology means; None for what is neither."""
+def _instance(world: World, text: str) -> _Stand | None:
+    """The instance that an id or a name of the topology means, called so; None for what is neither."""
     if text.startswith("i-"):
         found = world.network.instances.get(text)
-        return found if found is not None and found.state == "running" else None
+        if found is None or found.state != "running":
+            return None
+        return _Stand(text, found, resolve(world.index, found.id), _declared(world, found))
     place = None if _address(text) else world.place(text)
     stands = _stands(world, place) if place is not None else []
     if place is not None and not stands:
         raise CloudnetError(f"{text}: {_NOBODY}")
-    return stands[0].instance if stands else None
+    return replace(stands[0], name=text) if stands else None
+
+
+def _declared(world: World, instance: Instance) -> Place | None:
+    """The place of the topology that an instance is."""
+    for vpc in world.topology.vpcs.values():
+        for name in vpc.instances:
+            running = world.instance(vpc.name, name)
+            if running is not None and running.id == instance.id:
+                return vpc.place("instance", name)
+    return None
 
 
 def _address(text: str) -> bool:

@@ -36,6 +36,11 @@ def bare(end: Any) -> str:
     return rest if colon and kind in KINDS else str(end)
 
 
+def instance_of(end: Any) -> str:
+    """The instance that an end of ``expect`` may be, as ``vpc.name``; empty where the end says that it is something else."""
+    return "" if str(end).startswith(("group:", "subnet:", "vpc:")) else bare(end)
+
+
 def vpc_of(end: Any, vpcs: Collection[str]) -> str:
     """The VPC of an end; empty for blocks, addresses and the like."""
     name = bare(end).partition(".")[0]

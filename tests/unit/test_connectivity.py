@@ -127,6 +127,66 @@ def test_subnets_that_differ_are_told_apart() -> None:
     assert named_matrix(world).names == ("a.web", "b.sql")
 
 
+#: Subnet, group and instance of each VPC share a name; a group and a subnet of one share it with nobody's instance.
+SAME: dict[str, Any] = {
+    "name": "same-names",
+    "region": "us-east-1",
+    "vpcs": {
+        "web": {
+            "cidr": "10.0.0.0/16",
+            "subnets": {"app": {"cidr": "10.0.1.0/24", "az": "a"}, "far": {"cidr": "10.0.2.0/24", "az": "b", "table": "far"}},
+            "route_tables": {"far": {}},
+            "security_groups": {"app": {}, "far": {}},
+            "instances": {"app": {"subnet": "app", "security_groups": ["app"]}},
+        },
+        "data": {
+            "cidr": "10.1.0.0/16",
+            "subnets": {"db": {"cidr": "10.1.1.0/24", "az": "a"}},
+            "security_groups": {"db": {}},
+            "instances": {"db": {"subnet": "db", "security_groups": ["db"]}},
+        },
+    },
+    "peerings": [{"between": ["web", "data"], "routes": {"web": ["private"], "data": ["private"]}}],
+    "allow": [{"from": "group:web.app", "to": "group:data.db", "tcp": 5432}],
+    "expect": [
+        {"from": "instance:web.app", "to": "instance:data.db", "tcp": 5432},
+        {"from": "subnet:web.app", "to": "subnet:data.db", "tcp": 5432},
+        {"from": "web.far", "to": "subnet:data.db", "tcp": 5432, "reachable": False},
+    ],
+}
+
+
+def test_things_that_share_a_name_are_different_ends() -> None:
+    told, world = stage(SAME)
+    assert opens(told) == ["group:web.app in app -> group:data.db tcp 5432"]
+    found = named_matrix(world)
+    assert found.names == (
+        "instance:web.app",
+        "group:web.app in app",
+        "group:web.app in far",
+        "group:web.far",
+        "instance:data.db",
+        "group:data.db",
+    )
+    assert {(row["source"], row["destination"]) for row in found.rows() if row["verdict"] == "reachable"} == {
+        (source, target) for source in ("instance:web.app", "group:web.app in app") for target in ("instance:data.db", "group:data.db")
+    }
+    rows = check(world, queries(world.topology.expects))
+    assert [(row["from"], row["to"], row["ok"]) for row in rows] == [
+        ("instance:web.app", "instance:data.db", True),
+        ("subnet:web.app", "subnet:data.db", True),
+        ("subnet:web.far", "subnet:data.db", True),
+    ]
+
+
+def test_what_would_open_it_can_be_pasted_where_names_are_shared() -> None:
+    told, _world = stage({**SAME, "allow": []})
+    (fix,) = [item["fix"] for item in told["expect"][0]["blockers"]]
+    assert fix["change"] == {"allow": [{"from": "group:web.app", "to": "group:data.db", "tcp": 5432}]}
+    told, _world = stage({**SAME, **fix["change"]})
+    assert [row["ok"] for row in told["expect"]] == [True, True, True]
+
+
 def test_ports_are_cut_where_rules_begin_and_end() -> None:
     asked = [str(item) for item in questions(load(PAIR))]
     assert asked == ["tcp 80-84", "tcp 85", "tcp 86-90"]

@@ -116,6 +116,19 @@ def test_probes_go_to_the_addresses_of_the_document() -> None:
     assert back == [{"source": "shared.directory", "destination": "10.101.1.7", "kind": "ping", "expect": "blocked"}]
 
 
+def test_a_group_is_no_instance_of_its_name() -> None:
+    vpcs = {"a": {"instances": {"app": {}}}, "b": {"instances": {"db": {}}}}
+    wanted = {"source": "a.app", "destination": "10.1.0.7", "kind": "tcp", "port": 443, "expect": "reachable"}
+    for source, target, probes in (
+        ("instance:a.app", "b.db", [wanted]),
+        ("subnet:a.app", "instance:b.db", []),
+        ("group:a.app", "b.db", []),
+        ("a.app", "subnet:b.db", []),
+    ):
+        asked = {"vpcs": vpcs, "expect": [{"from": source, "to": target, "tcp": 443}]}
+        assert probes_across(asked, "a", {"addresses": {"b.db": "10.1.0.7"}}) == probes, (source, target)
+
+
 FOUND = {
     "item": {"profile": "network", "account": "222222222222"},
     "account": "111111111111",

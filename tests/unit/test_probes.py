@@ -235,3 +235,11 @@ def test_systems_manager_runs_the_script() -> None:
 
 def test_an_outcome_without_a_prediction_is_unknown() -> None:
     assert Outcome(job(said=None)).verdict == "unknown" and Outcome(job(said=None)).as_intended is None
+
+
+def test_one_instance_is_one_place_to_run_whatever_it_is_called() -> None:
+    """Otherwise two echoes would start on one port of it, and the second would be said to hear nothing."""
+    told = Told()
+    asked = [job(kind="udp", echo=replace(B, name=name)) for name in ("ops.tool", "instance:ops.tool", "i-b")]
+    assert [item.observed for item in send(asked, told)] == ["reachable"] * 3
+    assert told.rounds == [["ops.tool"], ["dev.server"]]

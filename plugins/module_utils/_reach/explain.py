@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._model.network import PLANNED, AclEntry, Network, NetworkAcl, Peering, Resource, RouteTable, Subnet
@@ -79,9 +79,17 @@ def _place(index: Index, end: End, family: int, by_group: bool) -> str:
     if end.kind == "internet":
         return "internet" if end.text == "internet" else f"{end.text}/{32 if family == 4 else 128}"
     if by_group and end.groups and (group := network.security_groups.get(end.groups[0])):
-        return name(group)
+        return _told_apart("group", group, network.subnets_of.get(group.vpc, ()))
     subnet = network.subnets.get(end.subnet)
-    return name(subnet) if subnet and subnet.name else block_of(network, end, family)
+    if subnet is None or not subnet.name:
+        return block_of(network, end, family)
+    return _told_apart("subnet", subnet, network.groups_of.get(subnet.vpc, ()))
+
+
+def _told_apart(kind: str, found: Resource, others: Iterable[Resource]) -> str:
+    """A name as an ``allow`` takes it: with its kind where a group and a subnet of the VPC share it."""
+    text = name(found)
+    return f"{kind}:{text}" if any(name(item) == text for item in others) else text
 
 
 def block_of(network: Network, end: End, family: int) -> str:

@@ -9,7 +9,7 @@ all blocks that hold the one hold the other. Between VPCs it does not even matte
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -126,12 +126,13 @@ def interfaces(network: Network) -> dict[str, End]:
 
 def matrix(
     network: Network,
-    ends: Mapping[str, str | End] | Sequence[str],
+    ends: Mapping[Any, str | End] | Sequence[str],
     questions: Iterable[Question | tuple[str, object]] = (Question("icmp"),),
     *,
     family: int = 4,
 ) -> Matrix:
-    """All ordered pairs of ``ends`` (name to notation or End, or notations alone). Cost: the classes squared, not the ends.
+    """All ordered pairs of ``ends``: a key, whose text names it, to a notation or End; or notations alone. Cost: the classes squared, not
+    the ends.
 
     Raises CloudnetError for an end that is not there.
     """
@@ -152,7 +153,7 @@ def matrix(
             firsts[number].append(end)
         classes.append(number)
     cells = tuple(_cells(index, firsts, list(keys), traffic(item.protocol, item.port, family=family), family) for item in asked)
-    return Matrix(network, tuple(named), members, asked, tuple(classes), cells, family)
+    return Matrix(network, tuple(map(str, named)), members, asked, tuple(classes), cells, family)
 
 
 def _targets(network: Network) -> frozenset[str]:
@@ -165,7 +166,7 @@ def _class(index: Index, end: End, family: int, targets: frozenset[str]) -> tupl
     """(what decides the way, what decides the gates): equal for ends that are alike."""
     address = end.address(family)
     if end.kind != "host" or not address or end.interface in targets or end.instance in targets or end.by_public:
-        return ((end.text, end.interface), end.groups, end.state)
+        return ((replace(end, text=""),), end.groups, end.state)
     block = index.named_blocks.longest(address)
     return ((end.vpc, end.subnet, block, bool(end.public)), end.groups, (end.state, bool(end.endpoint)))
 

@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 
 from .blocks import Block
 from .faults import Cursor, Faults, Key, either, join, show
-from .types import AclSpec, BastionSpec, EndpointSpec, FlowLogSpec, GroupSpec, InstanceSpec, PeeringSpec, RemoteSpec, RouteSpec, SubnetSpec
+from .types import (
+    AclSpec,
+    BastionSpec,
+    EndpointSpec,
+    FlowLogSpec,
+    GroupSpec,
+    InstanceSpec,
+    PeeringSpec,
+    Place,
+    RemoteSpec,
+    RouteSpec,
+    SubnetSpec,
+)
 
 GROUP_ID = re.compile(r"sg-([0-9a-f]{8}|[0-9a-f]{17})\Z")
 OURS, ADOPTED, REMOTE = "ours", "adopted", "remote"
@@ -73,6 +85,11 @@ class Draft:
     def members(self, name: str) -> tuple[str, ...]:
         """The subnets that a name stands for, empty when there is none."""
         return (name,) if name in self.subnets else self.families.get(name, ())
+
+    def place(self, kind: str, name: str) -> Place:
+        """One of its groups, subnets or instances as an end."""
+        sections = (self.groups, self.subnets, self.instances)
+        return Place(kind, self.name, name, shared=sum(name in section for section in sections) > 1)
 
     def find_subnets(self, name: str, where: Key, faults: Faults) -> tuple[str, ...]:
         """The same, with a fault for a name that is not declared."""

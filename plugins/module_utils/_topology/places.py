@@ -71,9 +71,9 @@ def _bare(work: Work, item: Cursor, name: str, forced: str = "") -> list[Place]:
     if is_vpc and is_list:
         work.faults.add(item.path, f"'{name}' is a VPC and a prefix list: write vpc:{name} or prefix_list:{name}")
     elif is_vpc:
-        return [Place("vpc", name)] if name in work.drafts else []
+        return [Place("vpc", name, shared=name in lists or name == "internet")] if name in work.drafts else []
     elif is_list:
-        return [Place("prefix_list", name=name)]
+        return [Place("prefix_list", name=name, shared=work.vpc_known(name) or name == "internet")]
     elif not lists.broken:
         what = {"vpc": "no VPC is", "prefix_list": "no prefix list is"}.get(forced, "no VPC and no prefix list is")
         known = [*([] if forced == "prefix_list" else work.root["vpcs"].names()), *([] if forced == "vpc" else lists.names())]
@@ -104,10 +104,10 @@ def _member(work: Work, item: Cursor, draft: Draft, name: str, kinds: tuple[str,
         return []
     if found:
         if found[0] == "subnet":
-            return [Place("subnet", draft.name, member) for member in draft.members(name)]
+            return [draft.place("subnet", member) for member in draft.members(name)]
         if found[0] == "group":
             draft.find_group(name, item.path, work.faults)
-        return [Place(found[0], draft.name, name)]
+        return [draft.place(found[0], name)]
     if any(draft.knows(_SECTIONS[kind], name) for kind in kinds):
         return []
     other = next((kind for kind in _SECTIONS if kind not in kinds and _has(draft, kind, name)), "")
@@ -187,7 +187,7 @@ def _peer(work: Work, draft: Draft, item: Cursor, place: Place) -> list[Target]:
                 "Region; name a subnet, the VPC or CIDR blocks, or use `allow`, which does",
             )
             return []
-        return [Target(group=str(place))]
+        return [Target(group=f"{place.vpc}.{place.name}")]
     if place.kind == "subnet":
         spec = other.subnets[place.name]
         return [Target(cidrs=(spec.cidr, *((spec.ipv6,) if "/" in spec.ipv6 else ())))]

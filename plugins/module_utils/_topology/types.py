@@ -231,6 +231,11 @@ class VpcSpec:
         """Whether we make (and remove) the VPC itself."""
         return not (self.id or self.lookup or self.remote)
 
+    def place(self, kind: str, name: str) -> Place:
+        """One of its groups, subnets or instances as an end."""
+        sections = (self.security_groups, self.subnets, self.instances)
+        return Place(kind, self.name, name, shared=sum(name in section for section in sections) > 1)
+
 
 @dataclass(frozen=True)
 class PeeringSpec:
@@ -261,15 +266,18 @@ class PeeringSpec:
 class Place:
     """One end of an ``allow`` or an ``expect``. ``kind``: group, subnet, instance, vpc, prefix_list, cidr, internet.
 
-    ``vpc`` is empty for the last three; ``name`` is the name or the block.
+    ``vpc`` is empty for the last three; ``name`` is the name or the block. ``shared``: things of several kinds have this name, so that its
+    text says which is meant. An end is known by its kind, VPC and name, never by its text.
     """
 
     kind: str
     vpc: str = ""
     name: str = ""
+    shared: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        return ".".join(part for part in (self.vpc, self.name) if part) or self.kind
+        text = ".".join(part for part in (self.vpc, self.name) if part) or self.kind
+        return f"{self.kind}:{text}" if self.shared else text
 
 
 @dataclass(frozen=True)

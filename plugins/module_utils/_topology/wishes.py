@@ -45,7 +45,7 @@ def _groups(work: Work, wish: Cursor) -> list[Place]:
             groups = draft.instances[place.name].security_groups
             if not groups and not draft.cursor["instances"][place.name]["security_groups"].damaged():
                 work.faults.add(wish.path, f"{place} has no security_groups to open: give it one")
-            found.extend(Place("group", place.vpc, group) for group in groups)
+            found.extend(draft.place("group", group) for group in groups)
         elif place.kind == "subnet" and draft is not None:
             using = {group for instance in draft.instances.values() if instance.subnet == place.name for group in instance.security_groups}
             choice = sorted(using) or list(draft.groups)
@@ -87,12 +87,13 @@ def _narrow(work: Work, place: Place) -> list[Place]:
     """An instance as a source is its address, where that is declared, else its groups, else its subnet: a rule cannot name an instance."""
     if place.kind != "instance":
         return [place]
-    instance = work.drafts[place.vpc].instances[place.name]
+    draft = work.drafts[place.vpc]
+    instance = draft.instances[place.name]
     if instance.private_ip:
         return [Place("cidr", name=f"{instance.private_ip}/32")]
     if instance.security_groups:
-        return [Place("group", place.vpc, group) for group in instance.security_groups]
-    return [Place("subnet", place.vpc, instance.subnet)] if instance.subnet else []
+        return [draft.place("group", group) for group in instance.security_groups]
+    return [draft.place("subnet", instance.subnet)] if instance.subnet else []
 
 
 def _for(passing: Traffic, source: Place) -> Traffic:

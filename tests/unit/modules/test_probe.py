@@ -182,6 +182,15 @@ def test_probes_by_name_and_by_id(invoke: Invoke, expecting: dict[str, Any], ids
     assert [(row["predicted"], row["by"], row["ok"]) for row in said["probes"]] == [("blocked", "predicted", True)]
 
 
+def test_ssh_hosts_are_found_by_the_instances_own_name(
+    invoke: Invoke, expecting: dict[str, Any], ids: dict[str, str], ssh: FakeSsh
+) -> None:
+    probes = [{"source": source, "destination": "ops.tool"} for source in ("dev.server", "instance:dev.server", ids["dev.server"])]
+    result = invoke("probe", topology=expecting, probes=probes, ssh_config="/lab/ssh_config", ssh_hosts={"dev.server": "jump.example"})
+    assert [row["from"] for row in result["probes"]] == ["dev.server", "instance:dev.server", ids["dev.server"]]
+    assert [line.partition("|")[0] for line in ssh.log] == ["jump.example"], result["table"]
+
+
 def test_hosts_that_only_ssh_knows_need_no_account(invoke: Invoke, ssh: FakeSsh) -> None:
     asked = [{"source": "bastion", "destination": "10.0.0.9", "expect": "reachable"}]
     result = invoke("probe", probes=asked, via="ssh", ssh_hosts={"bastion": "jump.example"})

@@ -54,7 +54,7 @@ def test_while_the_request_waits(world: Callable[[str], World]) -> None:
         "route 10.90.0.0/16 to pcx-0123456789abcdef0 in every route table of vpc-0a1b2c3d4e5f60718 that needs it",
         "have DNS hostnames and DNS resolution on in vpc-0a1b2c3d4e5f60718: DNS over the peering needs both, on both sides",
         "turn on DNS resolution for your side of pcx-0123456789abcdef0 (once it is active)",
-        "let tcp 443 out to orders.api, where your groups restrict egress",
+        "let tcp 443 out to group:orders.api, where your groups restrict egress",
     ]
 
 

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.endpoints import resolve
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.index import Index
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.matrix import Question, interfaces, matrix
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.report import text
@@ -71,3 +74,12 @@ def test_every_case_as_a_matrix_says_what_its_pairs_say(path: Path) -> None:
         assert got == {
             (one, other): reach(network, one, other, *question, family=4).verdict for one in ends for other in ends if one != other
         }
+
+
+def test_ends_are_alike_by_what_they_are_not_by_their_text() -> None:
+    network = terse.network(HUB)
+    index = Index.of(network)
+    inside = replace(resolve(index, "i-b"), text="the same")
+    outside = [replace(resolve(index, address), text="the same") for address in ("8.8.8.8", "9.9.9.9")]
+    found = matrix(network, {1: inside, 2: outside[0], 3: outside[1]})
+    assert found.names == ("1", "2", "3") and len(set(found.classes)) == 3
