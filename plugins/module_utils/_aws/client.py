@@ -83,10 +83,11 @@ class Client:
         )
 
     def pages(self, account: str, region: str, action: str, **params: Any) -> list[dict[str, Any]]:
-        """All items of a listing call, from all pages, in AWS's order."""
+        """All items of a listing call, from all pages, in AWS's order; a call that answers with one mapping has one item."""
         operation = action.partition(":")[2]
         model = self.sessions.client(account, _service(action), region).meta.service_model.operation_model(operation)
-        key = next(name for name, shape in model.output_shape.members.items() if shape.type_name == "list")
+        outputs = model.output_shape.members
+        key = next((name for kind in ("list", "structure") for name, shape in outputs.items() if shape.type_name == kind), "")
         members = model.input_shape.members
         limit = members.get("MaxResults")
         paged = limit is not None and "MaxResults" not in params and not any(name.endswith(_IDS) and params.get(name) for name in params)
@@ -98,7 +99,8 @@ class Client:
         seen: set[str] = set()
         while True:
             answer = self.call(account, region, action, **params)
-            items += answer.get(key) or []
+            told = answer.get(key) or []
+            items += [told] if isinstance(told, dict) else told
             token = answer.get("NextToken") or ""
             if not token:
                 return items

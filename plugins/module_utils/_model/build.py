@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ..errors import SnapshotError
 from . import parse, rules, transit
 from .network import (
+    EncryptionControl,
     Instance,
     Interface,
     Network,
@@ -44,6 +45,8 @@ _SIMPLE: Mapping[str, tuple[str, Callable[[Item, str, str], Resource]]] = {
     "NetworkAcls": ("network_acls", parse.network_acl),
     "VpcEndpoints": ("endpoints", parse.endpoint),
     "FlowLogs": ("flow_logs", parse.flow_log),
+    "VpcBlockPublicAccessOptions": ("public_access", parse.public_access),
+    "VpcBlockPublicAccessExclusions": ("public_access_exclusions", parse.public_access_exclusion),
 }
 #: Files that are read together with another.
 _JOINED = (
@@ -59,6 +62,7 @@ _JOINED = (
     "ManagedPrefixLists",
     "PrefixListEntries",
     "PrefixLists",
+    "VpcEncryptionControls",
     "TransitGateways",
     "TransitGatewayAttachments",
     "TransitGatewayVpcAttachments",
@@ -77,6 +81,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "prefix_lists": ("ManagedPrefixLists", "PrefixLists", "PrefixListEntries"),
     "instances": ("Reservations", "Instances"),
     "interfaces": ("NetworkInterfaces", "Reservations", "Instances"),
+    "encryption_controls": ("VpcEncryptionControls", "Vpcs"),
     "transit_gateways": ("TransitGateways",),
     "transit_tables": ("TransitGatewayRouteTables", "TransitGatewayStaticRoutes", "TransitGatewayPropagations"),
     "transit_attachments": ("TransitGatewayAttachments", "TransitGatewayVpcAttachments"),
@@ -271,6 +276,19 @@ def _interfaces(snapshot: Snapshot, memo: Memo) -> dict[str, Interface]:
     return found
 
 
+def _encryption_controls(snapshot: Snapshot, memo: Memo) -> dict[str, EncryptionControl]:
+    """From the call of their own, else from what DescribeVpcs tells of each VPC."""
+    found = _collect(snapshot, "VpcEncryptionControls", parse.encryption_control, memo)
+    for number, (account, region, item) in enumerate(snapshot.items("Vpcs")):
+        told = item.get("EncryptionControl")
+        if not isinstance(told, Mapping) or not told.get("VpcEncryptionControlId") or told["VpcEncryptionControlId"] in found:
+            continue
+        with _named(account, region, "Vpcs", number):
+            made = parse.encryption_control({**told, "VpcId": told.get("VpcId") or item["VpcId"]}, account, region)
+            found[made.id] = made
+    return found
+
+
 def _transit_tables(snapshot: Snapshot, memo: Memo) -> dict[str, TransitTable]:
     """Tables with their routes and propagations, which are calls of their own."""
     key = "TransitGatewayRouteTableId"
@@ -321,6 +339,7 @@ _BUILDERS: Mapping[str, Callable[[Snapshot, Memo], dict[str, Any]]] = {
     "prefix_lists": _prefix_lists,
     "instances": _instances,
     "interfaces": _interfaces,
+    "encryption_controls": _encryption_controls,
     "transit_gateways": _transit_gateways,
     "transit_tables": _transit_tables,
     "transit_attachments": _transit_attachments,

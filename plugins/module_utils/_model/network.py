@@ -70,6 +70,47 @@ class Vpc(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublicAccess(Resource):
+    """VPC Block Public Access of one account and Region; ``id`` is ``ACCOUNT/REGION``.
+
+    ``mode``: off, block-bidirectional or block-ingress. ``state``: default-state, update-in-progress or update-complete.
+    ``exclusions_allowed``: None when that was not told.
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcBlockPublicAccessOptions.html
+    """
+
+    mode: str
+    state: str = ""
+    exclusions_allowed: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicAccessExclusion(Resource):
+    """What VPC Block Public Access leaves alone. ``resource``: a VPC's or a subnet's id. ``mode``: allow-bidirectional or allow-egress.
+
+    ``state``: as AWS says it (create-complete, update-in-progress, delete-complete, …).
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcBlockPublicAccessExclusion.html
+    """
+
+    resource: str
+    mode: str
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncryptionControl(Resource):
+    """VPC encryption controls of one VPC. ``mode``: monitor or enforce. ``state``: available, enforce-in-progress, …
+
+    ``exclusions``: AWS's name of what may be excluded (VpcPeering, InternetGateway, NatGateway, …) to its state (enabled, disabled, …).
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEncryptionControl.html
+    """
+
+    vpc: str
+    mode: str
+    state: str = ""
+    exclusions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subnet(Resource):
     """``zone`` is the zone's name in this account, such as ``us-east-1a``. ``block_public_access`` as of the VPC, for this subnet alone."""
 
@@ -280,7 +321,10 @@ class Rule(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroup(Resource):
-    """Its rules are in ``Network.rules_of``."""
+    """Its rules are in ``Network.rules_of``. ``associated_vpcs``: other VPCs of the Region in which it may be used as well.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/security-group-assoc.html
+    """
 
     vpc: str
     group_name: str
@@ -343,7 +387,16 @@ class PrefixList(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Interface(Resource):
-    """An elastic network interface (ENI). ``public_ips``: private address to public one."""
+    """An elastic network interface (ENI). ``public_ips``: private address to public one.
+
+    ``ipv4_prefixes``, ``ipv6_prefixes``: blocks that are delegated to it, so that all their addresses are its own.
+    ``groups_told``: whether AWS told its groups; told and empty is an interface that has none, such as a Network Load Balancer's.
+    ``type``: AWS's InterfaceType in snake case (interface, nat_gateway, network_load_balancer, lambda, …).
+    ``status``: available (attached to nothing), associated, attaching, in-use, detaching; empty when it was not told.
+    ``requester``: the service or account that made it; ``attached_by``: the owner of what it is attached to (``amazon-elb`` and the like).
+    ``deny_igw``: nothing comes in from an internet gateway by IPv6.
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html
+    """
 
     vpc: str
     subnet: str
@@ -357,6 +410,12 @@ class Interface(Resource):
     instance: str = ""
     source_dest_check: bool = True
     requester_managed: bool = False
+    ipv4_prefixes: tuple[str, ...] = ()
+    ipv6_prefixes: tuple[str, ...] = ()
+    groups_told: bool = True
+    requester: str = ""
+    attached_by: str = ""
+    deny_igw: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,10 +448,14 @@ class FlowLog(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class TransitGateway(Resource):
-    """``group_references``: whether security groups may be referenced across it; None when that was not told."""
+    """``group_references``: whether security groups may be referenced across it; None when that was not told.
+
+    ``encryption``: enabling, enabled, disabling or disabled; empty when that was not told.
+    """
 
     state: str = "available"
     group_references: bool | None = None
+    encryption: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -455,6 +518,9 @@ class Network:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     flow_logs: Mapping[str, FlowLog] = field(default_factory=dict)
+    public_access: Mapping[str, PublicAccess] = field(default_factory=dict)
+    public_access_exclusions: Mapping[str, PublicAccessExclusion] = field(default_factory=dict)
+    encryption_controls: Mapping[str, EncryptionControl] = field(default_factory=dict)
     transit_gateways: Mapping[str, TransitGateway] = field(default_factory=dict)
     transit_attachments: Mapping[str, TransitAttachment] = field(default_factory=dict)
     transit_tables: Mapping[str, TransitTable] = field(default_factory=dict)
@@ -481,6 +547,11 @@ class Network:
     def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
         """Security group id to its rules."""
         return _by(self.rules, "group")
+
+    @cached_property
+    def encryption_of(self) -> Mapping[str, EncryptionControl]:
+        """VPC id to its encryption controls, those that are gone left out."""
+        return {item.vpc: item for item in self.encryption_controls.values() if item.state != "deleted"}
 
     @cached_property
     def acls_of(self) -> Mapping[str, tuple[NetworkAcl, ...]]:

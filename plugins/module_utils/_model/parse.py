@@ -18,6 +18,7 @@ from .network import (
     Address,
     Association,
     EgressOnlyGateway,
+    EncryptionControl,
     Endpoint,
     FlowLog,
     Instance,
@@ -28,6 +29,8 @@ from .network import (
     Peering,
     PeeringSide,
     PrefixList,
+    PublicAccess,
+    PublicAccessExclusion,
     Route,
     RouteTable,
     SecurityGroup,
@@ -41,6 +44,9 @@ Item = Mapping[str, Any]
 _IN_USE = ("associated", "associating")
 #: GatewayId tells four kinds of target by its prefix. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html
 _GATEWAYS = {"local": "local", "igw-": "internet", "vgw-": "vpn", "vpce-": "endpoint"}
+#: Two spellings of one type: that of the API's model, and that in which DescribeNetworkInterfaces answers.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html
+_TYPES = {"natGateway": "nat_gateway"}
 #: What a route says besides its target.
 _NOT_TARGETS = (
     "DestinationCidrBlock",
@@ -90,6 +96,45 @@ def vpc(item: Item, account: str, region: str, attributes: Item) -> Vpc:
 def _block_mode(item: Item) -> str:
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_BlockPublicAccessStates.html"""
     return (item.get("BlockPublicAccessStates") or {}).get("InternetGatewayBlockMode") or ""
+
+
+def public_access(item: Item, account: str, region: str) -> PublicAccess:
+    """The one item of VpcBlockPublicAccessOptions that an account has in a Region."""
+    owner, place = str(item.get("AwsAccountId") or account), item.get("AwsRegion") or region
+    allowed = item.get("ExclusionsAllowed")
+    return PublicAccess(
+        id=f"{owner}/{place}",
+        account=owner,
+        region=place,
+        mode=item["InternetGatewayBlockMode"] or "",
+        state=item.get("State") or "",
+        exclusions_allowed=None if allowed is None else allowed == "allowed",
+    )
+
+
+def public_access_exclusion(item: Item, account: str, region: str) -> PublicAccessExclusion:
+    """``ResourceArn`` names a VPC or a subnet: ``arn:aws:ec2:REGION:ACCOUNT:vpc/vpc-…``."""
+    return PublicAccessExclusion(
+        **_common(item, "ExclusionId", account, region),
+        resource=(item["ResourceArn"] or "").rpartition("/")[2],
+        mode=item.get("InternetGatewayExclusionMode") or "",
+        state=item.get("State") or "",
+    )
+
+
+def encryption_control(item: Item, account: str, region: str) -> EncryptionControl:
+    """Of VpcEncryptionControls, or of a VPC's own EncryptionControl."""
+    return EncryptionControl(
+        **_common(item, "VpcEncryptionControlId", account, region),
+        vpc=item["VpcId"],
+        mode=item.get("Mode") or "",
+        state=item.get("State") or "",
+        exclusions={
+            name: told.get("State") or ""
+            for name, told in sorted((item.get("ResourceExclusions") or {}).items())
+            if isinstance(told, Mapping)
+        },
+    )
 
 
 def _flag(attributes: Item, key: str) -> bool | None:
@@ -336,12 +381,18 @@ def interface(item: Item, account: str, region: str, instance: str = "") -> Inte
         ipv6s=tuple(entry["Ipv6Address"] for entry in item.get("Ipv6Addresses") or () if entry.get("Ipv6Address")),
         public_ips=public,
         groups=tuple(group["GroupId"] for group in item.get("Groups") or ()),
-        type=item.get("InterfaceType") or "interface",
+        type=_TYPES.get(item.get("InterfaceType") or "interface", item.get("InterfaceType") or "interface"),
         status=item.get("Status") or "",
         description=item.get("Description") or "",
         instance=instance or (item.get("Attachment") or {}).get("InstanceId") or "",
         source_dest_check=bool(item.get("SourceDestCheck", True)),
         requester_managed=bool(item.get("RequesterManaged")),
+        ipv4_prefixes=_unique(entry.get("Ipv4Prefix") for entry in item.get("Ipv4Prefixes") or ()),
+        ipv6_prefixes=_unique(entry.get("Ipv6Prefix") for entry in item.get("Ipv6Prefixes") or ()),
+        groups_told=item.get("Groups") is not None,
+        requester=item.get("RequesterId") or "",
+        attached_by=(item.get("Attachment") or {}).get("InstanceOwnerId") or "",
+        deny_igw=bool(item.get("DenyAllIgwTraffic")),
     )
 
 

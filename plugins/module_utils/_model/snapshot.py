@@ -48,6 +48,9 @@ ID_KEYS: Mapping[str, str] = {
     "PrefixListEntries": "PrefixListId",
     "PrefixLists": "PrefixListId",
     "FlowLogs": "FlowLogId",
+    "VpcBlockPublicAccessOptions": "AwsRegion",
+    "VpcBlockPublicAccessExclusions": "ExclusionId",
+    "VpcEncryptionControls": "VpcEncryptionControlId",
     "TransitGateways": "TransitGatewayId",
     "TransitGatewayAttachments": "TransitGatewayAttachmentId",
     "TransitGatewayVpcAttachments": "TransitGatewayAttachmentId",
@@ -61,6 +64,8 @@ ID_KEYS: Mapping[str, str] = {
     "AvailabilityZones": "ZoneName",
 }
 
+#: Files whose call answers with one mapping and not with a list.
+SINGLE = ("VpcBlockPublicAccessOptions",)
 #: Without these nothing can be said of who reaches whom; a saved snapshot that lacks one is read with a warning.
 ESSENTIAL = ("Vpcs", "Subnets", "RouteTables", "SecurityGroups", "NetworkAcls", "VpcPeeringConnections", "NetworkInterfaces")
 
@@ -280,6 +285,7 @@ def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...
         return
     if data.get("NextToken"):
         warnings.append(f"{path}: holds one page of several (NextToken is set); what the others hold is unknown")
+    data = {key: [value] if key in SINGLE and isinstance(value, dict) else value for key, value in data.items()}
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
     wrong = next((key for key in data if key in ID_KEYS and key not in lists), "")
     if wrong:

@@ -22,6 +22,7 @@ def gateway(item: Item, account: str, region: str) -> TransitGateway:
         **_common(item, "TransitGatewayId", str(item.get("OwnerId") or account), region),
         state=item.get("State") or "available",
         group_references=_enabled(item),
+        encryption=((item.get("Options") or {}).get("EncryptionSupport") or {}).get("EncryptionState") or "",
     )
 
 

@@ -175,6 +175,13 @@ def test_a_certificate_that_is_not_trusted_is_final() -> None:
         api.call(ME, HERE, "ec2:CreateVpc")
 
 
+def test_a_call_that_answers_with_one_mapping_has_one_item() -> None:
+    mode = {"AwsRegion": HERE, "InternetGatewayBlockMode": "off"}
+    api, _other, _other = client(DescribeVpcBlockPublicAccessOptions=[{"VpcBlockPublicAccessOptions": mode}, {}])
+    assert api.pages(ME, HERE, "ec2:DescribeVpcBlockPublicAccessOptions") == [mode]
+    assert api.pages(ME, HERE, "ec2:DescribeVpcBlockPublicAccessOptions") == []
+
+
 def test_all_pages_in_order_each_as_large_as_can_be() -> None:
     api, boto3, _other = client(DescribeRouteTables=[{"RouteTables": [1, 2], "NextToken": "a"}, {"RouteTables": [3], "NextToken": ""}])
     assert api.pages(ME, HERE, "ec2:DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}]) == [1, 2, 3]

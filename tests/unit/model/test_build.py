@@ -345,6 +345,60 @@ def test_the_other_objects() -> None:
     assert (ME, HERE, "FlowLogs") in told.complete and (ME, HERE, "Vpcs") not in told.complete
 
 
+def test_what_is_told_of_an_interface_beyond_its_addresses() -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html"""
+    pods = {
+        "NetworkInterfaceId": "eni-1",
+        "Status": "in-use",
+        "RequesterId": "amazon-eks",
+        "RequesterManaged": True,
+        "Attachment": {"InstanceOwnerId": "amazon-elb", "Status": "attached"},
+        "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.64/28"}],
+        "Ipv6Prefixes": [{"Ipv6Prefix": "fd00:0:0::/80"}],
+        "DenyAllIgwTraffic": True,
+        "Groups": [],
+    }
+    told = network(NetworkInterfaces=[pods, {"NetworkInterfaceId": "eni-2", "InterfaceType": "natGateway"}]).interfaces
+    eni, nat = told["eni-1"], told["eni-2"]
+    assert (eni.ipv4_prefixes, eni.ipv6_prefixes) == (("10.0.1.64/28",), ("fd00::/80",))
+    assert (eni.status, eni.requester, eni.attached_by, eni.requester_managed) == ("in-use", "amazon-eks", "amazon-elb", True)
+    assert (eni.groups_told, eni.deny_igw) == (True, True) and (nat.groups_told, nat.deny_igw) == (False, False)
+    assert nat.type == "nat_gateway"
+
+
+def test_block_public_access_and_its_exclusions() -> None:
+    options = {"AwsAccountId": ME, "AwsRegion": HERE, "InternetGatewayBlockMode": "block-ingress", "ExclusionsAllowed": "not-allowed"}
+    exclusion = {
+        "ExclusionId": "vpcbpa-exclude-1",
+        "ResourceArn": f"arn:aws:ec2:{HERE}:{ME}:subnet/subnet-1",
+        "InternetGatewayExclusionMode": "allow-egress",
+        "State": "create-complete",
+    }
+    told = network(VpcBlockPublicAccessOptions=[options], VpcBlockPublicAccessExclusions=[exclusion])
+    assert told.public_access[f"{ME}/{HERE}"].mode == "block-ingress" and not told.public_access[f"{ME}/{HERE}"].exclusions_allowed
+    excluded = told.public_access_exclusions["vpcbpa-exclude-1"]
+    assert (excluded.resource, excluded.mode, excluded.state) == ("subnet-1", "allow-egress", "create-complete")
+
+
+def test_encryption_controls_of_a_vpc() -> None:
+    """Told by a call of their own, and by DescribeVpcs: the call's answer counts."""
+    own = {
+        "VpcEncryptionControlId": "vpcec-1",
+        "VpcId": "vpc-1",
+        "Mode": "enforce",
+        "State": "available",
+        "ResourceExclusions": {"VpcPeering": {"State": "enabled"}, "NatGateway": {"State": "disabled"}, "Lambda": None},
+    }
+    vpcs = [
+        {"VpcId": "vpc-1", "EncryptionControl": {"VpcEncryptionControlId": "vpcec-1", "Mode": "monitor"}},
+        {"VpcId": "vpc-2", "EncryptionControl": {"VpcEncryptionControlId": "vpcec-2", "Mode": "monitor", "State": "available"}},
+        {"VpcId": "vpc-3", "EncryptionControl": {"VpcEncryptionControlId": "vpcec-3", "Mode": "enforce", "State": "deleted"}},
+    ]
+    told = network(VpcEncryptionControls=[own], Vpcs=vpcs).encryption_of
+    assert told["vpc-1"].mode == "enforce" and told["vpc-1"].exclusions == {"VpcPeering": "enabled", "NatGateway": "disabled"}
+    assert told["vpc-2"].mode == "monitor" and "vpc-3" not in told
+
+
 def test_associated_vpcs_of_a_group() -> None:
     links = [{"GroupId": "sg-1", "VpcId": "vpc-3", "State": "associated"}, {"GroupId": "sg-1", "VpcId": "vpc-2", "State": "disassociated"}]
     told = network(SecurityGroups=[{"GroupId": "sg-1", "VpcId": "vpc-1"}], SecurityGroupVpcAssociations=links)

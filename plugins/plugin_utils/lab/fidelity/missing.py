@@ -60,6 +60,22 @@ def exclusions(call: Call) -> dict[str, Any]:
     return {"VpcBlockPublicAccessExclusions": []}
 
 
+@instead("ec2", "DescribeVpcEncryptionControls")
+def encryption_controls(call: Call) -> dict[str, Any]:
+    """There are none: VPCs have them only once somebody turns them on.
+
+    Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-encryption-controls.html
+    """
+    _refuse_ids(call, "VpcEncryptionControlIds", "InvalidVpcEncryptionControlId.NotFound", "VPC Encryption Control ID")
+    return {"VpcEncryptionControls": []}
+
+
+@before("ec2", "CreateVpcEncryptionControl", "ModifyVpcEncryptionControl", "DeleteVpcEncryptionControl")
+def no_encryption_controls(call: Call) -> None:
+    """The lab does not encrypt: it would have to show in its packets what is dropped."""
+    raise _lacking(call, "does not have VPC encryption controls")
+
+
 @before(
     "ec2",
     "ModifyVpcBlockPublicAccessOptions",

@@ -19,6 +19,7 @@ def test_none_of_it(lab: Any) -> None:
     options = client.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
     assert (options["InternetGatewayBlockMode"], options["AwsAccountId"]) == ("off", "111111111111")
     assert client.describe_vpc_block_public_access_exclusions()["VpcBlockPublicAccessExclusions"] == []
+    assert client.describe_vpc_encryption_controls()["VpcEncryptionControls"] == []
     assert client.describe_security_group_vpc_associations()["SecurityGroupVpcAssociations"] == []
 
 
@@ -38,6 +39,7 @@ def test_none_of_it(lab: Any) -> None:
         ("describe_network_insights_analyses", {}, "cloudnet.vpc.reachability"),
         ("create_instance_connect_endpoint", {"SubnetId": "subnet-0123456789abcdef0"}, "Session Manager"),
         ("modify_vpc_block_public_access_options", {"InternetGatewayBlockMode": "block-ingress"}, "Block Public Access"),
+        ("create_vpc_encryption_control", {"VpcId": "vpc-0123456789abcdef0"}, "encryption controls"),
         ("associate_security_group_vpc", {"GroupId": "sg-0123456789abcdef0", "VpcId": "vpc-0123456789abcdef0"}, "further VPCs"),
     ],
 )
