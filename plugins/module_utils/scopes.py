@@ -63,6 +63,9 @@ def files(topology: Topology, vpc: VpcSpec, peerings: Iterable[PeeringSpec]) -> 
         found.add("RouteTables")
     if vpc.security_groups:
         found |= {"SecurityGroups", "SecurityGroupRules"}
+    elif any(_names_groups(topology.vpcs[name]) for spec in peerings for name in _other(spec, vpc.name)):
+        # A rule of the other side that names a group by its id may mean one of this VPC, whose owner the rule must tell.
+        found.add("SecurityGroups")
     if vpc.network_acls:
         found.add("NetworkAcls")
     if vpc.internet_gateway:
@@ -80,3 +83,14 @@ def files(topology: Topology, vpc: VpcSpec, peerings: Iterable[PeeringSpec]) -> 
     if topology.prefix_lists:
         found.add("ManagedPrefixLists")
     return found
+
+
+def _other(spec: PeeringSpec, vpc: str) -> tuple[str, ...]:
+    """The VPC on the other side of a peering, or none when the peering is between others."""
+    return tuple(other for one, other in ((spec.requester, spec.accepter), (spec.accepter, spec.requester)) if one == vpc)
+
+
+def _names_groups(vpc: VpcSpec) -> bool:
+    """Whether a rule of the VPC names a group by its id."""
+    rules = (rule for group in vpc.security_groups.values() for rule in (*group.rules, *(group.egress or ())))
+    return any(rule.group.startswith("sg-") for rule in rules)

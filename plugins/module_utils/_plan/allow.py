@@ -20,20 +20,20 @@ Derived = tuple[str, tuple[str, ...], dict[str, Any]]
 
 
 def derived(ctx: Context, allow: Allow) -> Iterator[Derived]:
-    """(group's name, needs, attributes) of each rule that the ``allow`` asks of a group of ours or of one that we adopted."""
+    """(VPC's name, needs, attributes) of each rule that the ``allow`` asks of a group of ours or of one that we adopted."""
     target = ctx.topology.vpcs[allow.target.vpc]
-    group = f"vpcs.{target.name}.security_groups.{allow.target.name}"
+    group = ctx.group_ref(target.name, allow.target.name)
     spec = connection(ctx, allow.source.vpc, target.name) if allow.source.vpc else None
     needs = (f"peerings.{spec.name}.acceptance",) if spec else ()
     for protocol, low, high in _protocols(ctx, allow):
         base = {"protocol": protocol, "from_port": low, "to_port": high, "description": f"{allow.source} to {allow.target}"}
         if not target.remote:
             for peer in _ends(ctx, allow.source, target.name, spec, protocol=protocol):
-                yield group, needs, normal({"group": Ref(group), "egress": False, **base, **peer})
+                yield target.name, needs, normal({"group": group, "egress": False, **base, **peer})
         if allow.source.kind == "group" and not ctx.topology.vpcs[allow.source.vpc].remote and _closed(ctx, allow.source):
-            sender = f"vpcs.{allow.source.vpc}.security_groups.{allow.source.name}"
+            sender = ctx.group_ref(allow.source.vpc, allow.source.name)
             for peer in _ends(ctx, allow.target, allow.source.vpc, spec, protocol=protocol):
-                yield sender, needs, normal({"group": Ref(sender), "egress": True, **base, **peer})
+                yield allow.source.vpc, needs, normal({"group": sender, "egress": True, **base, **peer})
 
 
 def connection(ctx: Context, one: str, other: str) -> PeeringSpec | None:
@@ -70,20 +70,21 @@ def _protocols(ctx: Context, allow: Allow) -> Iterator[tuple[str, int | None, in
 def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, protocol: str) -> list[dict[str, Any]]:
     """How a rule of a group in VPC ``asker`` names a place."""
     if place.kind == "cidr":
-        return [{"cidr": place.name}]
+        return [{"cidr": ctx.refer(place.name)}]
     if place.kind == "internet":
         everywhere = ["0.0.0.0/0", *(["::/0"] if ctx.ipv6_cidrs(asker) else [])]
         return [{"cidr": block} for block in everywhere if _fits(protocol, block)]
     mine = ctx.topology.vpcs[asker]
     if place.kind == "prefix_list":
         own = place.name in ctx.topology.prefix_lists
-        return [{"prefix_list": Ref(prefix_list_name(place.name, mine.account, mine.region)) if own else place.name}]
+        listed = Ref(prefix_list_name(place.name, mine.account, mine.region)) if own else place.name
+        return [{"prefix_list": ctx.refer(listed)}]
     vpc = ctx.topology.vpcs[place.vpc]
     near = place.vpc == asker or (ctx.region(vpc) == ctx.region(mine) and spec is not None and will_be_active(ctx, spec))
     if place.kind == "group" and (vpc.remote or near):
         across = {"source_account": ctx.account(vpc)} if ctx.account(vpc) != ctx.account(mine) else {}
         if not vpc.remote:
-            return [{"source_group": Ref(f"vpcs.{place.vpc}.security_groups.{place.name}"), **across}]
+            return [{"source_group": ctx.group_ref(place.vpc, place.name), **across}]
         if ctx.region(vpc) == ctx.region(mine) and (theirs := vpc.security_groups[place.name].ref).startswith("sg-"):
             if near:
                 return [{"source_group": theirs, **across}]
@@ -114,9 +115,10 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
                 found.append(Ref(f"vpcs.{place.vpc}.subnets.{name}.ipv6") if block.startswith("auto:") else block)
         return found
     if spec and place.vpc in spec.only:
-        return list(spec.only[place.vpc])
-    without = spec.without.get(place.vpc, ()) if spec else ()
-    return [block for block in (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ())) if str(block) not in without]
+        return [ctx.refer(block) for block in spec.only[place.vpc]]
+    without = {ctx.refer(block) for block in (spec.without.get(place.vpc, ()) if spec else ())}
+    blocks = (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ()))
+    return [block for block in map(ctx.refer, blocks) if block not in without]
 
 
 def _fits(protocol: str, block: Ref | str) -> bool:

@@ -58,9 +58,13 @@ class Context:
         self.ids[name] = identifier
         self.names.setdefault(identifier, name)
 
-    def refer(self, identifier: str) -> Ref | str:
-        """A Ref where the id is of something that has a name here, else the id."""
-        return Ref(self.names[identifier]) if identifier in self.names else identifier
+    def refer(self, value: Ref | str) -> Ref | str:
+        """The one spelling of a thing, however it is written: by its id (of an IPv6 block: the block), or by one of several names.
+
+        A Ref by the name under which it was registered first, else the value as it is. What is wanted and what is found both pass here.
+        """
+        identifier = self.ids.get(value.name, "") if isinstance(value, Ref) else value
+        return Ref(self.names[identifier]) if identifier in self.names else value
 
     def ours(self, resource: Resource) -> bool:
         """Whether this topology made it."""
@@ -92,9 +96,18 @@ class Context:
         return spec.remote.id if spec.remote else self.ids.get(f"vpcs.{name}", "")
 
     def vpc_ref(self, name: str) -> Ref | str:
-        """How attributes name a VPC: a remote or adopted one by its own id."""
+        """How attributes name a VPC: a remote one by its own id."""
         spec = self.topology.vpcs[name]
-        return spec.remote.id if spec.remote else Ref(f"vpcs.{name}")
+        return spec.remote.id if spec.remote else self.refer(Ref(f"vpcs.{name}"))
+
+    def table_ref(self, vpc: str, name: str) -> Ref | str:
+        """How attributes name a route table; in an adopted VPC one table may have several names."""
+        return self.refer(Ref(f"vpcs.{vpc}.route_tables.{name}"))
+
+    def group_ref(self, vpc: str, name: str) -> Ref | str:
+        """How attributes name a security group: one of a remote VPC by its own id."""
+        spec = self.topology.vpcs[vpc]
+        return spec.security_groups[name].ref if spec.remote else self.refer(Ref(f"vpcs.{vpc}.security_groups.{name}"))
 
     def cidrs(self, name: str) -> tuple[str, ...]:
         """All IPv4 blocks of a VPC: those that are there, then those that are declared and not there yet."""
@@ -158,8 +171,10 @@ class Context:
             used |= {
                 allow.source.name for allow in self.topology.allows if allow.source.kind == "prefix_list" and allow.target.vpc == vpc.name
             }
-            for name in used & found.keys():
-                found[name][home] = None
+            for name in found:
+                full = prefix_list_name(name, vpc.account, vpc.region)
+                if name in used or self.ids.get(full) in used:
+                    found[name][home] = None
         return {name: tuple(homes) for name, homes in found.items()}
 
 
@@ -182,6 +197,6 @@ def tagged(
             yield Found(item.name, item.id, item.account, item.region, {**attrs(item), "tags": dict(item.tags)}, weight=weight(item))
 
 
-def referred(ctx: Context, identifiers: Iterable[str]) -> list[Any]:
-    """Ids as Refs where they have names, in a stable order."""
-    return sorted((ctx.refer(identifier) for identifier in identifiers), key=str)
+def referred(ctx: Context, values: Iterable[Ref | str]) -> list[Any]:
+    """Each thing once, in its one spelling and in a stable order."""
+    return sorted({ctx.refer(value) for value in values}, key=str)

@@ -22,8 +22,9 @@ from .kinds.base import Kind
 
 @dataclass
 class _Work:
-    """Actions so far, and for each by key what it needs beyond its own references."""
+    """Actions so far, and for each by key what it needs beyond its own references. ``wanted``: all that shall be there, by name."""
 
+    wanted: dict[str, Wanted] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
     needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -55,6 +56,7 @@ def plan(
     work, left = _Work(), set[str]()
     for kind in KINDS:
         _one_kind(ctx, kind, work, left, stages)
+    _check_references(ctx, work)
     if ctx.findings:
         raise PreflightError(ctx.findings)
     _keep_what_is_needed(work, left)
@@ -64,8 +66,13 @@ def plan(
 
 
 def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tuple[str, ...]) -> None:
-    declared = {item.name: item for item in kind.wanted(ctx)}
+    declared: dict[str, Wanted] = {}
+    for wish in kind.wanted(ctx):
+        first = declared.setdefault(wish.name, wish)
+        if first.attrs != wish.attrs and not ctx.absent:
+            ctx.findings.append(Finding(wish.path, f"{wish.name}: {first.path} wants something else of it: keep one of the two"))
     wanted = {} if ctx.absent else declared
+    work.wanted |= wanted
     found: dict[str, list[Found]] = defaultdict(list)
     for item in kind.found(ctx):
         found[item.name].append(item)
@@ -97,6 +104,20 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
                 work.add(action, item.needs)
             else:
                 left |= {*refs(item.attrs), *item.needs}
+
+
+def _check_references(ctx: Context, work: _Work) -> None:
+    """What is written by its id, is ours, and is declared no longer would go while something still needs it."""
+    going = {action.name: action for action in work.actions.values() if action.op == "delete" and action.name not in work.wanted}
+    for wish in work.wanted.values():
+        for name in sorted(refs(wish.attrs) & going.keys()):
+            ctx.findings.append(
+                Finding(
+                    wish.path or wish.name,
+                    f"{wish.name} needs {going[name].id} ({name}), which this topology made and declares no longer: declare it again, "
+                    "or take the reference out",
+                )
+            )
 
 
 def _choose(ctx: Context, kind: Kind, wish: Wanted, items: Iterable[Found]) -> Found | None:

@@ -24,6 +24,8 @@ from .types import (
 )
 
 GROUP_ID = re.compile(r"sg-([0-9a-f]{8}|[0-9a-f]{17})\Z")
+#: As AWS writes a group of another account. https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
+OWNED_GROUP = re.compile(r"([0-9]{12})/(sg-([0-9a-f]{8}|[0-9a-f]{17}))\Z")
 OURS, ADOPTED, REMOTE = "ours", "adopted", "remote"
 
 

@@ -69,6 +69,7 @@ def _rule(work: Work, draft: Draft, item: Cursor, side: str) -> Iterator[RuleSpe
                     group=place.group,
                     description=words,
                     path=path,
+                    group_owner=place.owner,
                 )
 
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from .blocks import address, parse
-from .draft import ADOPTED, GROUP_ID, Draft, Work
+from .draft import ADOPTED, GROUP_ID, OWNED_GROUP, Draft, Work
 from .faults import Cursor, either, join, nearest
 from .types import Place
 
@@ -36,6 +36,9 @@ def resolve(work: Work, item: Cursor, kinds: tuple[str, ...], *, prefer: str = "
     forced = _PREFIXES.get(prefix, "") if colon else ""
     name = rest.strip() if forced else text
     if not forced:
+        if owned := OWNED_GROUP.match(text):
+            work.faults.add(item.path, f"{text} needs its VPC too: VPC.{owned[2]}")
+            return []
         if "/" in text:
             block = parse(text)
             if isinstance(block, str):
@@ -133,11 +136,12 @@ def _a(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """The peer of a raw rule: blocks, or a prefix list, or a group."""
+    """The peer of a raw rule: blocks, or a prefix list, or a group, with its owner where one is written."""
 
     cidrs: tuple[str, ...] = ()
     prefix_list: str = ""
     group: str = ""
+    owner: str = ""
 
 
 def target(work: Work, draft: Draft, item: Cursor) -> list[Target]:
@@ -147,6 +151,8 @@ def target(work: Work, draft: Draft, item: Cursor) -> list[Target]:
         return []
     if GROUP_ID.match(text):
         return [Target(group=text)]
+    if owned := OWNED_GROUP.match(text):
+        return [Target(group=owned[2], owner=owned[1])]
     if text in draft.groups:
         if text in work.root["prefix_lists"] or text in work.drafts:
             faults.add(

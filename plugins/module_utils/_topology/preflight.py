@@ -30,6 +30,7 @@ def preflight(
         if spec.remote is None:
             _vpc(seen, spec)
             _names(seen, spec)
+    _twins(seen)
     for pair in topology.peerings:
         _connection(seen, pair)
         _overlap(seen, pair)
@@ -64,6 +65,15 @@ def _vpc(seen: Observed, spec: VpcSpec) -> None:
         if not spec.ours:
             _as_declared(seen, spec, vpc)
         _owner(seen, spec, vpc)
+
+
+def _twins(seen: Observed) -> None:
+    """One VPC under two names: by id and by tags, or found by two lookups. Two of one id are a fault of the topology itself."""
+    names: dict[str, str] = {}
+    for spec in seen.topology.vpcs.values():
+        identifier = seen.vpc_id(spec.name)
+        if identifier and names.setdefault(identifier, spec.name) != spec.name:
+            seen.fault(spec.path, f"{identifier} is vpcs.{names[identifier]} already: declare a VPC once")
 
 
 def _as_declared(seen: Observed, spec: VpcSpec, vpc: Vpc) -> None:

@@ -23,6 +23,7 @@ _IDS = {
 _ID = re.compile(r"([a-z]+)-([0-9a-f]{8}|[0-9a-f]{17})\Z")
 _CORE_NETWORK = re.compile(r"arn:[a-z-]+:networkmanager:[^ ]*:core-network/[^ ]+\Z")
 _FORMS = "; a target is internet_gateway, egress_only_gateway, nat.SUBNET, endpoint.NAME, or an AWS id such as tgw-0123456789abcdef0"
+_NO_ID = "vpcs.{} is ours, so its tables are known by their names here, not by ids such as {}"
 #: What may take a route inside the VPC's own blocks. https://docs.aws.amazon.com/vpc/latest/userguide/route-table-options.html
 _WITHIN = ("nat", "eni", "instance", "endpoint")
 
@@ -76,6 +77,8 @@ def _declare(work: Work, draft: Draft, name: str, cursor: Cursor) -> None:
             work.faults.add(cursor.path, f"{name!r} is not a name: letters, digits, - and _, a letter first, at most 64")
         elif name == "main":
             work.faults.add(cursor.path, "main is AWS's word for a VPC's own table, which a VPC of ours leaves unused: choose another name")
+        elif name.startswith("rtb-"):
+            work.faults.add(cursor.path, _NO_ID.format(draft.name, name))
         if "ref" in cursor:
             work.faults.add((*cursor.path, "ref"), f"vpcs.{draft.name} is ours, so its tables are made, not found: leave `ref` out")
     draft.table_refs[name] = cursor.text("ref", name) if draft.kind == ADOPTED else ""
@@ -89,6 +92,9 @@ def use(work: Work, draft: Draft, table: str, where: Key, *, declare: bool = Fal
         return table
     if draft.kind == OURS and not declare and table == "main":
         work.faults.add(where, "main is AWS's word for a VPC's own table, which a VPC of ours leaves unused: choose another name")
+        return ""
+    if draft.kind == OURS and not declare and table.startswith("rtb-"):
+        work.faults.add(where, _NO_ID.format(draft.name, table))
         return ""
     if draft.kind == OURS and not re.match(r"[A-Za-z][A-Za-z0-9_-]{0,80}\Z", table):
         work.faults.add(where, f"{table!r} is not a name: letters, digits, - and _, a letter first, at most 64")

@@ -92,6 +92,7 @@ class RuleSpec:
     """A raw rule. Ports None for all; for ICMP type and code, -1 for any.
 
     Exactly one peer: ``cidrs``, ``prefix_list`` (name or id) or ``group`` (name in the same VPC, ``vpc.group``, or sg- id).
+    ``group_owner``: the 12-digit account that stood before the id.
     """
 
     protocol: str
@@ -102,6 +103,7 @@ class RuleSpec:
     group: str = ""
     description: str = ""
     path: str = ""
+    group_owner: str = ""
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ ROUTE = mapping(
 )
 RULE_PEERS = one_or_many(
     "a CIDR block, a group, a prefix list, a VPC, or a list of them",
-    text("a CIDR block, a group (web, dev.web or sg-…), a prefix list or a VPC"),
+    text("a CIDR block, a group (web, dev.web, sg-… or OWNER/sg-…), a prefix list or a VPC"),
 )
 
 

@@ -109,6 +109,11 @@ def test_nothing_in_the_way() -> None:
             network(vpc(), table()),
             f"vpcs.legacy.ipv6: {LEGACY} has no IPv6 block: an adopted VPC's blocks are only checked; add it there, or drop it here",
         ),
+        (
+            document(vpcs={"again": {"lookup": {"Name": "legacy"}}}),
+            network(vpc(tags={"Name": "legacy"}), table()),
+            f"vpcs.again: {LEGACY} is vpcs.legacy already: declare a VPC once",
+        ),
         (document(), network(vpc(region="eu-west-1"), table()), f"vpcs.legacy.region: {LEGACY} is in eu-west-1, not us-east-1"),
         (
             document(),

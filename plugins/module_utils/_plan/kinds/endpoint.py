@@ -28,12 +28,12 @@ class EndpointKind(TaggedKind):
                 full = f"{base}.endpoints.{name}"
                 attrs: dict[str, Any] = {"vpc": ctx.vpc_ref(vpc_name), "service": spec.service, "type": spec.type}
                 if spec.type == "Gateway":
-                    attrs["tables"] = sorted((Ref(f"{base}.route_tables.{table}") for table in spec.tables), key=str)
+                    attrs["tables"] = referred(ctx, (ctx.table_ref(vpc_name, table) for table in spec.tables))
                 else:
-                    attrs["subnets"] = sorted((Ref(f"{base}.subnets.{subnet}") for subnet in spec.subnets), key=str)
+                    attrs["subnets"] = referred(ctx, (Ref(f"{base}.subnets.{subnet}") for subnet in spec.subnets))
                     attrs["private_dns"] = spec.private_dns
                     if spec.groups:
-                        attrs["groups"] = sorted((Ref(f"{base}.security_groups.{group}") for group in spec.groups), key=str)
+                        attrs["groups"] = referred(ctx, (ctx.group_ref(vpc_name, group) for group in spec.groups))
                 if spec.policy:
                     attrs["policy"] = _policy(spec.policy)
                 attrs["tags"] = ctx.tags(full, f"{vpc_name}-{name}", vpc)

@@ -58,20 +58,22 @@ class RouteKind(Kind):
             if vpc.remote:
                 continue
             for table in spec.tables.get(vpc_name, ()):
+                where = ctx.table_ref(vpc_name, table)
                 for destination in destinations(ctx, spec, vpc_name, other):
                     attrs = {
-                        "table": Ref(f"vpcs.{vpc_name}.route_tables.{table}"),
+                        "table": where,
                         "destination": destination,
                         "via": "peering",
                         "target": Ref(f"peerings.{spec.name}"),
                     }
-                    name = f"vpcs.{vpc_name}.route_tables.{table}.routes.{destination}"
+                    name = f"{where}.routes.{destination}"
                     needs = (f"peerings.{spec.name}.acceptance",)
                     yield Wanted(self.name, name, ctx.account(vpc), vpc.region, attrs, stage="routes", needs=needs, path=spec.path)
 
     def _declared(self, ctx: Context, vpc_name: str, vpc: VpcSpec, table: str, route: RouteSpec) -> Wanted:
         base, target = f"vpcs.{vpc_name}", route.target
-        destination: Ref | str = (
+        where = ctx.table_ref(vpc_name, table)
+        destination = ctx.refer(
             Ref(prefix_list_name(route.to, vpc.account, vpc.region)) if route.to in ctx.topology.prefix_lists else route.to
         )
         aim: Ref | str = target
@@ -83,8 +85,8 @@ class RouteKind(Kind):
             aim = Ref(f"{base}.nat_gateways.{target}")
         elif route.via == "endpoint" and target in vpc.endpoints:
             aim = Ref(f"{base}.endpoints.{target}")
-        attrs = {"table": Ref(f"{base}.route_tables.{table}"), "destination": destination, "via": route.via, "target": aim}
-        return Wanted(self.name, f"{base}.route_tables.{table}.routes.{destination}", ctx.account(vpc), vpc.region, attrs, path=route.path)
+        attrs = {"table": where, "destination": destination, "via": route.via, "target": ctx.refer(aim)}
+        return Wanted(self.name, f"{where}.routes.{destination}", ctx.account(vpc), vpc.region, attrs, path=route.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
         declared = {(item.attrs["table"].name, str(item.attrs["destination"])): item for item in self.wanted(ctx)}
@@ -170,7 +172,9 @@ class RouteKind(Kind):
         if table is None:
             return
         destination = draft.id(attrs["destination"])
-        routes = tuple(route for route in table.routes if route.destination != destination)
+        # A route that a gateway propagates stays beside the static one, and serves again once that is gone.
+        # https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html
+        routes = tuple(route for route in table.routes if route.destination != destination or route.propagated)
         if action.op != "delete":
             target = draft.id(attrs["target"])
             peering = draft.peerings.get(target)
@@ -182,9 +186,10 @@ class RouteKind(Kind):
 def destinations(ctx: Context, spec: PeeringSpec, vpc: str, other: str) -> list[Ref | str]:
     """The blocks of the other VPC that get a route: all of both families, unless narrowed. IPv6 only where both sides have it."""
     if other in spec.only:
-        return list(spec.only[other])
+        return [ctx.refer(cidr) for cidr in spec.only[other]]
     both = ctx.ipv6_cidrs(other) if ctx.ipv6_cidrs(vpc) else ()
-    return [cidr for cidr in (*ctx.cidrs(other), *both) if str(cidr) not in spec.without.get(other, ())]
+    without = {ctx.refer(cidr) for cidr in spec.without.get(other, ())}
+    return [cidr for cidr in map(ctx.refer, (*ctx.cidrs(other), *both)) if cidr not in without]
 
 
 def internet_gateway(ctx: Context, vpc: str) -> Ref | str:

@@ -7,15 +7,15 @@ A rule is known by what it says; ours carry our tag, and AWS sees many in one ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..._model.network import NAME_TAG, TOPOLOGY_TAG, Rule
-from ..._topology.types import RuleSpec, VpcSpec
 from ..actions import Action, Found, Ref, Wanted
-from ..allow import connection, derived, normal
-from ..context import Context, prefix_list_name
+from ..allow import derived, normal
+from ..context import Context
 from ..draft import Draft
+from ..peers import peers
 from ..states import ours
 from .base import Kind, Run, tag_specifications
 
@@ -41,37 +41,35 @@ class RuleKind(Kind):
     def _all(self, ctx: Context) -> Iterator[Wanted]:
         for vpc_name, vpc in ctx.vpcs.items():
             for name, spec in vpc.security_groups.items():
-                group = f"vpcs.{vpc_name}.security_groups.{name}"
+                group = ctx.group_ref(vpc_name, name)
                 for egress, label, rules in ((False, "ingress", spec.rules), (True, "egress", spec.egress or ())):
                     for rule in rules:
-                        for peer in _peers(ctx, vpc_name, vpc, rule):
+                        for peer in peers(ctx, vpc, rule):
                             attrs = normal(
                                 {
-                                    "group": Ref(group),
+                                    "group": group,
                                     "egress": egress,
                                     "protocol": rule.protocol,
                                     "from_port": rule.from_port,
                                     "to_port": rule.to_port,
-                                    **peer,
+                                    **peer.attrs,
                                     "description": rule.description,
                                 }
                             )
-                            # AWS knows a group of another VPC only once the connection is active.
-                            across = _across(ctx, vpc_name, attrs)
                             yield Wanted(
                                 self.name,
-                                rule_name(group, label, attrs),
+                                rule_name(str(group), label, attrs),
                                 ctx.account(vpc),
                                 vpc.region,
                                 attrs,
-                                stage="rules" if across else "vpcs",
-                                needs=(f"peerings.{across}.acceptance",) if across else (),
+                                stage="rules" if peer.over else "vpcs",
+                                needs=peer.needs,
                                 path=rule.path or spec.path,
                             )
         for allow in ctx.topology.allows:
-            for group, needs, attrs in derived(ctx, allow):
-                vpc = ctx.topology.vpcs[group.split(".")[1]]
-                name = rule_name(group, "allow", attrs)
+            for vpc_name, needs, attrs in derived(ctx, allow):
+                vpc = ctx.topology.vpcs[vpc_name]
+                name = rule_name(str(attrs["group"]), "allow", attrs)
                 yield Wanted(self.name, name, ctx.account(vpc), vpc.region, attrs, stage="rules", needs=needs, path=allow.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
@@ -237,35 +235,12 @@ def _attrs(ctx: Context, rule: Rule) -> dict[str, Any]:
         "description": rule.description,
     }
     if rule.cidr:
-        attrs["cidr"] = ctx.refer(rule.cidr) if ctx.names.get(rule.cidr, "").endswith(".ipv6") else rule.cidr
+        attrs["cidr"] = ctx.refer(rule.cidr)
     elif rule.prefix_list:
         attrs["prefix_list"] = ctx.refer(rule.prefix_list)
     else:
         attrs["source_group"] = ctx.refer(rule.source_group)
     return normal(attrs)
-
-
-def _peers(ctx: Context, vpc_name: str, vpc: VpcSpec, rule: RuleSpec) -> Iterable[dict[str, Any]]:
-    if rule.group:
-        home, _mark, group = rule.group.rpartition(".")
-        home = home or vpc_name
-        if rule.group.startswith("sg-") or home not in ctx.topology.vpcs:
-            return [{"source_group": rule.group}]
-        other = ctx.topology.vpcs[home]
-        across = {"source_account": ctx.account(other)} if ctx.account(other) != ctx.account(vpc) else {}
-        return [{"source_group": Ref(f"vpcs.{home}.security_groups.{group}"), **across}]
-    if rule.prefix_list:
-        own = rule.prefix_list in ctx.topology.prefix_lists
-        return [{"prefix_list": Ref(prefix_list_name(rule.prefix_list, vpc.account, vpc.region)) if own else rule.prefix_list}]
-    return [{"cidr": cidr} for cidr in rule.cidrs]
-
-
-def _across(ctx: Context, vpc_name: str, attrs: Mapping[str, Any]) -> str:
-    """The declared peering over which a rule refers to a group of another VPC of the topology; empty for any other rule."""
-    source = attrs.get("source_group")
-    home = source.name.split(".")[1] if isinstance(source, Ref) else vpc_name
-    spec = connection(ctx, vpc_name, home) if home != vpc_name else None
-    return spec.name if spec else ""
 
 
 def _topology_of(group: Any) -> str:

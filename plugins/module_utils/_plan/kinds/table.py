@@ -82,7 +82,7 @@ class AssociationKind(Kind):
             for name, spec in vpc.subnets.items():
                 if spec.table:
                     base = f"vpcs.{vpc_name}"
-                    attrs = {"subnet": Ref(f"{base}.subnets.{name}"), "table": Ref(f"{base}.route_tables.{spec.table}")}
+                    attrs = {"subnet": Ref(f"{base}.subnets.{name}"), "table": ctx.table_ref(vpc_name, spec.table)}
                     yield Wanted(self.name, f"{base}.subnets.{name}.table", ctx.account(vpc), vpc.region, attrs, path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
