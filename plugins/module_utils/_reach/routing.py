@@ -85,10 +85,10 @@ class Lookup:
         if not matching:
             return Found(None, unread=unread)
         first = matching[0]
-        if first.rank == _PROPAGATED:
-            # The local route beats a propagated one, however specific that is.
+        if first.rank == _PROPAGATED and any(item.route.via == "local" for item in matching):
+            # The local route, and what is static inside it, beat a propagated one, however specific that is.
             # https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-route-priority.html
-            first = next((item for item in matching if item.route.via == "local"), first)
+            first = next(item for item in matching if item.rank != _PROPAGATED)
         same = [item for item in matching if item.cidr == first.cidr and item.rank == _LIST]
         rivals = tuple(same) if first.rank == _LIST and len({(item.route.via, item.route.target) for item in same}) > 1 else ()
         return Found(first, tuple(item for item in matching if item is not first), rivals, unread)

@@ -73,6 +73,30 @@ def test_replace_routes_takes_a_foreign_route_over(adopted: World) -> None:
     assert "update route vpcs.old.route_tables.main.routes.10.0.0.0/16" in ops(taken.plan())
 
 
+def test_a_propagated_route_stands_beside_the_static_one_and_serves_once_that_is_gone(adopted: World) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/route-tables-priority.html"""
+    vpn = Route("10.0.0.0/16", "vpn", "vgw-1", origin="EnableVgwRoutePropagation")
+    local = Route("192.168.0.0/16", "local", "local", origin="CreateRouteTable")
+    before = adopted.with_("route_tables", replace(MAIN, routes=(local, vpn)))
+    made = before.apply()
+    ours = made.network.route_tables["rtb-main"]
+    assert [route.via for route in ours.routes] == ["local", "vpn", "peering"]
+    assert ours.by_destination["10.0.0.0/16"].via == "peering"
+    assert not made.plan().actions
+    for routes in (ours.routes, ours.routes[::-1]):
+        gone = made.with_("route_tables", replace(ours, routes=routes)).apply(absent=True).network.route_tables["rtb-main"]
+        assert set(gone.routes) == {local, vpn}
+
+
+def test_a_propagated_route_stays_when_the_static_one_is_led_elsewhere(adopted: World) -> None:
+    vpn = Route("10.0.0.0/16", "vpn", "vgw-1", origin="EnableVgwRoutePropagation")
+    static = Route("10.0.0.0/16", "transit_gateway", "tgw-1")
+    taken = adopted.with_("route_tables", replace(MAIN, routes=(vpn, static)))
+    taken.topology = replace(taken.topology, replace_routes=True)
+    routes = taken.apply().network.route_tables["rtb-main"].routes
+    assert [route.via for route in routes] == ["vpn", "peering"]
+
+
 def test_teardown_takes_ours_out_of_an_adopted_table_and_leaves_the_rest(adopted: World) -> None:
     foreign = Route("10.77.0.0/16", "transit_gateway", "tgw-1")
     there = adopted.apply().with_route("rtb-main", foreign)

@@ -96,6 +96,21 @@ def test_equal_prefixes() -> None:
     assert table(made, compiled(made, live), "subnet-3")["10.1.0.0/16"].kind == "blackhole"
 
 
+def test_a_propagated_route_stands_back_behind_a_static_one_and_behind_the_local_one() -> None:
+    made, live = tables()
+    made.table("rtb-3", "vpc-a", {"10.2.0.0/16": "pcx-ac", "10.0.2.0/24": "propagated vgw-1"}, ["subnet-3"])
+    static, local = made.fields["route_tables"]["rtb-3"].routes[-2:]
+    both = (replace(static, target="vgw-1", via="vpn", origin="EnableVgwRoutePropagation"), static, local)
+    for routes in (both, both[::-1]):
+        made.put("route_tables", replace(made.fields["route_tables"]["rtb-3"], routes=routes))
+        found = table(made, compiled(made, live), "subnet-3")
+        assert found["10.2.0.0/16"].device == names.device("x", "pcx-ac")
+        assert "10.0.2.0/24" not in found  # what the whole block's own entry says holds for it
+        assert found["10.0.0.0/16"].kind == "throw"
+    made.put("route_tables", replace(made.fields["route_tables"]["rtb-3"], routes=both[:1]))
+    assert table(made, compiled(made, live), "subnet-3")["10.2.0.0/16"].kind == "blackhole"
+
+
 def test_the_order_of_routes_does_not_count() -> None:
     made, live = tables()
     before = compiled(made, live)

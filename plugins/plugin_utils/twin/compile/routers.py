@@ -205,6 +205,8 @@ class _Targets:
             if route.via == "local" or where.family not in families:
                 continue
             if any(where.within(cidr) for cidr in self.own):
+                if route.propagated:
+                    continue  # local is preferred, however specific: https://docs.aws.amazon.com/vpn/latest/s2svpn/vpn-route-priority.html
                 # Neighbours reach one another past every table, so a route for the subnet's own block does not concern it.
                 inside = True
                 if any(where.within(own) for _cidr, own in home):
