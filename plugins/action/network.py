@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.reading import read
-from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError, TopologyError
+from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import identity_table, progress_line
 
 #: How often the journal is looked at, in seconds.
@@ -31,12 +31,7 @@ def check(path: str, region: str) -> Any:
     That no Region is known is left to the module, which knows its environment and profile too.
     """
     document = read(path)
-    try:
-        load(document, overrides=Overrides(region=region))
-    except TopologyError as error:
-        rest = [finding for finding in error.findings if region or finding.path != "region" or "no Region is known" not in finding.message]
-        if rest:
-            raise TopologyError(rest) from None
+    load(document, overrides=Overrides(region=region, region_later=True))
     return document.data
 
 

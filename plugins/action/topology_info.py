@@ -11,7 +11,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import InstanceSpec, Topology, VpcSpec
-from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError, TopologyError
+from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ssm_online import managed
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"topology": {"type": "raw", "required": True}, "region": {"type": "str"}}
@@ -78,13 +78,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             source = self._find(source)
             result["path"] = source
         try:
-            try:
-                topology = load(source, overrides=Overrides(region=region))
-            except TopologyError as error:
-                if region or any("no Region is known" not in finding.message for finding in error.findings):
-                    raise
-                # Only the Region is missing, which a profile or the environment may give: it does not matter to what is told here.
-                topology = load(source, overrides=Overrides(region="us-east-1"))
+            # A Region that nobody names here may come from the profile or the environment.
+            topology = load(source, overrides=Overrides(region=region, region_later=True))
         except CloudnetError as error:
             result.update(failed=True, msg=str(error))
             return result

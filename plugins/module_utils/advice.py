@@ -64,7 +64,7 @@ def advise(
     """One line for each thing worth knowing, with its place in the topology. ``quotas``: by (account, Region); AWS's defaults else."""
     look = Look(topology, network, ids, accounts)
     found = [*_routes(look), *_unused(look), *_stale(look), *_near(look, quotas or {}), *_broad(topology)]
-    return list(dict.fromkeys(str(item) for item in found))
+    return list(dict.fromkeys(str(topology.finding(item.path, item.message)) for item in found))
 
 
 def _routes(look: Look) -> Iterator[Finding]:

@@ -24,19 +24,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
+class Code:
+    """What kind of fault a finding is, for programs: messages are for people, and their words may change."""
+
+    SYNTAX = "syntax"  # the file cannot be read, or a value of it
+    SCHEMA = "schema"  # a key is unknown or missing, or a value has the wrong form
+    TOPOLOGY = "topology"  # the parts do not fit together
+    NO_REGION = "no_region"  # no Region is named, and nobody else gave one
+    PREFLIGHT = "preflight"  # what is there does not fit
+    QUOTA = "quota"  # more than AWS lets the account have
+    CONFLICT = "conflict"  # something stands where the topology wants something else
+    HELD = "held"  # something of others stands on what is to go
+
+
 @dataclass(frozen=True, order=True)
 class Finding:
     """One fault of an input.
 
-    ``path`` as a reader would point at it, such as ``vpcs.dev.cidr``; ``line`` where the file's line is known (from 1).
+    ``path`` as a reader would point at it, such as ``vpcs.dev.cidr``; ``file`` is the name of the file, empty for a mapping, and ``line``
+    its line where that is known (from 1). ``code`` is one of Code, or empty for what is worth knowing and no fault.
     """
 
     path: str
     message: str
     line: int = 0
+    code: str = ""
+    file: str = ""
 
     def __str__(self) -> str:
         where = f"{self.path} (line {self.line})" if self.line else self.path
+        if self.file:
+            place = f"{self.file}:{self.line}" if self.line else self.file
+            where = place if self.path in ("", self.file) else f"{place}: {self.path}"
         return f"{where}: {self.message}" if where else self.message
 
 

@@ -278,11 +278,15 @@ calls:
   type: dict
   sample: {"ec2:DescribeTags": 1, "ec2:DescribeVpcPeeringConnections": 1, "ec2:DescribeVpcs": 1, "sts:GetCallerIdentity": 1}
 findings:
-  description: Each fault of a topology that is wrong, or that cannot be built on what is there.
+  description:
+    - Each fault of a topology that is wrong, or that cannot be built on what is there.
+    - C(code) tells what kind it is, for conditions; the words of C(message) may change. V(syntax), V(schema), V(topology) and
+      V(no_region) are faults of the topology itself, V(preflight), V(quota), V(conflict) and V(held) come of what is there.
+    - C(file) and C(line) are empty and 0 for a topology that is a mapping.
   returned: when the topology is refused
   type: list
   elements: dict
-  sample: [{line: 12, message: "10.0.0.0/16 overlaps vpcs.ops.cidr", path: vpcs.dev.cidr}]
+  sample: [{code: topology, file: topology.yml, line: 12, message: "10.0.0.0/16 overlaps vpcs.ops.cidr", path: vpcs.dev.cidr}]
 failures:
   description: The actions that failed, and why. What did not depend on them was done.
   returned: when an action failed

@@ -61,7 +61,8 @@ accounts:
   type: dict
   sample: {dev: {account_id: "222222222222", role_arn: "arn:aws:iam::222222222222:role/cloudnet"}, shared: {profile: shared-services}}
 vpcs:
-  description: The VPCs by name, each with the name of its C(account) (empty for the ambient one), its C(region), C(cidrs),
+  description: The VPCs by name, each with the name of its C(account) (empty for the ambient one), its C(region) (empty where
+    the environment or the profile is to give it), C(cidrs),
     C(origin), which is V(ours), V(adopted) or V(remote), C(ssm), whether its instances are to be managed nodes of Systems Manager,
     and C(flow_logs), where its flow log goes (C(to)) and by which C(role).
   returned: success

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._model.network import NAME_TAG, TOPOLOGY_TAG, Network, Peering, Resource, RouteTable, SecurityGroup
 from .._topology.types import PeeringSpec, Topology, VpcSpec
-from ..errors import Finding
+from ..errors import Code, Finding
 from .actions import Found, Ref
 
 
@@ -52,6 +52,10 @@ class Context:
     def vpcs(self) -> Mapping[str, VpcSpec]:
         """The VPCs for which we hold credentials."""
         return {name: vpc for name, vpc in self.topology.vpcs.items() if not vpc.remote}
+
+    def fault(self, path: str, message: str, code: str = Code.CONFLICT) -> None:
+        """Tell what stands in the way of the plan; ``path`` is a path of the topology, or our name of a thing."""
+        self.findings.append(self.topology.finding(path, message, code))
 
     def register(self, name: str, identifier: str) -> None:
         """Let later kinds find this resource by name, and its name by id."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._topology.types import PeeringSpec, RuleSpec, VpcSpec
-from ..errors import Finding
 from .actions import Ref
 from .allow import connection
 from .context import Context, prefix_list_name
@@ -78,7 +77,7 @@ def _by_id(ctx: Context, vpc: VpcSpec, rule: RuleSpec) -> _Group:
     observed = ctx.network.security_groups.get(rule.group)
     if observed is not None:
         if rule.group_owner and rule.group_owner != observed.account:
-            ctx.findings.append(Finding(rule.path, f"{rule.group} belongs to account {observed.account}, not {rule.group_owner}"))
+            ctx.fault(rule.path, f"{rule.group} belongs to account {observed.account}, not {rule.group_owner}")
         home = ctx.names.get(observed.vpc, "").removeprefix("vpcs.")
         return _Group(ctx.refer(rule.group), observed.account, (home,) if home in ctx.topology.vpcs else ())
     remote = [item for item in ctx.topology.vpcs.values() if item.remote and connection(ctx, vpc.name, item.name)]
@@ -86,9 +85,7 @@ def _by_id(ctx: Context, vpc: VpcSpec, rule: RuleSpec) -> _Group:
     near = declared or [item for item in remote if ctx.region(item) == vpc.region and rule.group_owner in ("", ctx.account(item))]
     owners = {ctx.account(item) for item in near}
     if not rule.group_owner and len(owners) > 1:
-        ctx.findings.append(
-            Finding(rule.path, f"{rule.group} may belong to any of {', '.join(sorted(owners))}: write its owner too, as OWNER/{rule.group}")
-        )
+        ctx.fault(rule.path, f"{rule.group} may belong to any of {', '.join(sorted(owners))}: write its owner too, as OWNER/{rule.group}")
     owner = rule.group_owner or (owners.pop() if len(owners) == 1 else "")
     return _Group(rule.group, owner, tuple(item.name for item in near))
 

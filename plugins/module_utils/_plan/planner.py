@@ -13,7 +13,7 @@ from typing import Any
 
 from .._model.network import Network
 from .._topology.types import Topology
-from ..errors import Finding, PreflightError
+from ..errors import PreflightError
 from .actions import STAGES, Action, Found, Plan, Wanted, refs
 from .context import Context
 from .kinds import KINDS
@@ -70,7 +70,7 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
     for wish in kind.wanted(ctx):
         first = declared.setdefault(wish.name, wish)
         if first.attrs != wish.attrs and not ctx.absent:
-            ctx.findings.append(Finding(wish.path, f"{wish.name}: {first.path} wants something else of it: keep one of the two"))
+            ctx.fault(wish.path, f"{wish.name}: {first.path} wants something else of it: keep one of the two")
     wanted = {} if ctx.absent else declared
     work.wanted |= wanted
     found: dict[str, list[Found]] = defaultdict(list)
@@ -84,7 +84,7 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
             work.add(Action("create", kind.name, name, wish.account, wish.region, wish.stage, None, wish.attrs, wish.why), wish.needs)
         elif changed := kind.changed(wish, there):
             if message := kind.conflict(ctx, wish, there, changed):
-                ctx.findings.append(Finding(wish.path or name, f"{name}: {message}" if wish.path else message))
+                ctx.fault(wish.path or name, f"{name}: {message}" if wish.path else message)
                 continue
             before = {key: _like(there.attrs.get(key), value) for key, value in wish.attrs.items()}
             why = "differs in " + ", ".join(sorted(changed))
@@ -111,12 +111,10 @@ def _check_references(ctx: Context, work: _Work) -> None:
     going = {action.name: action for action in work.actions.values() if action.op == "delete" and action.name not in work.wanted}
     for wish in work.wanted.values():
         for name in sorted(refs(wish.attrs) & going.keys()):
-            ctx.findings.append(
-                Finding(
-                    wish.path or wish.name,
-                    f"{wish.name} needs {going[name].id} ({name}), which this topology made and declares no longer: declare it again, "
-                    "or take the reference out",
-                )
+            ctx.fault(
+                wish.path or wish.name,
+                f"{wish.name} needs {going[name].id} ({name}), which this topology made and declares no longer: declare it again, "
+                "or take the reference out",
             )
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from ..errors import Finding
+from ..errors import Code, Finding
 
 Key: TypeAlias = "tuple[str | int, ...]"
 
@@ -65,10 +65,11 @@ def either(name: str, known: Iterable[str], what: str) -> str:
 
 
 class Faults:
-    """Collects findings and warnings. ``lines``: where each path stands in the file, from 1; empty for a mapping."""
+    """Collects findings and warnings. ``lines``: where each path stands in the ``file``, from 1; both empty for a mapping."""
 
-    def __init__(self, lines: Mapping[Key, int] | None = None) -> None:
+    def __init__(self, lines: Mapping[Key, int] | None = None, file: str = "") -> None:
         self._lines = lines or {}
+        self._file = file
         self._findings: list[Finding] = []
         self._warnings: list[str] = []
 
@@ -79,17 +80,17 @@ class Faults:
                 return self._lines[path[:length]]
         return 0
 
-    def add(self, path: Key, message: str) -> None:
+    def add(self, path: Key, message: str, code: str = Code.TOPOLOGY) -> None:
         """Tells one fault."""
-        self._findings.append(Finding(show(path), message, self.line(path)))
+        self._findings.append(Finding(show(path), message, self.line(path), code, self._file))
 
     def extend(self, findings: Iterable[Finding]) -> None:
         """Takes over findings that know their place already."""
-        self._findings.extend(findings)
+        self._findings.extend(replace(finding, file=self._file) for finding in findings)
 
     def warn(self, path: Key, message: str) -> None:
         """Tells something that is allowed and worth knowing."""
-        self._warnings.append(str(Finding(show(path), message, self.line(path))))
+        self._warnings.append(str(Finding(show(path), message, self.line(path), file=self._file)))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from .._model.network import RouteTable
+from ..errors import Code
 from .observed import Observed
 from .types import Allow, PeeringSpec, Place, RuleSpec, VpcSpec
 
@@ -57,7 +58,7 @@ def limits(quotas: Quotas, place: tuple[str, str]) -> dict[str, int]:
 
 def _say(seen: Observed, path: str, count: int, limit: int, what: str, advice: str) -> None:
     if count > limit:
-        seen.fault(path, f"would have {count} {what}, and the quota is {limit}: {advice}, or ask AWS for more (Service Quotas)")
+        seen.fault(path, f"would have {count} {what}, and the quota is {limit}: {advice}, or ask AWS for more (Service Quotas)", Code.QUOTA)
 
 
 def _of_vpc(seen: Observed, spec: VpcSpec, most: Mapping[str, int]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Network
 
+from ..errors import Code
 from .blocks import Block, clashes, inside, parse, secondary_fault, vpc_fault, vpc_fault6
 from .draft import ADOPTED, OURS, REMOTE, Draft, Work
 from .faults import Cursor, Key, either, join, show
@@ -37,7 +38,8 @@ def start(work: Work, region: str) -> None:
             )
     if homeless:
         names = join(f"vpcs.{name}" for name in homeless)
-        work.faults.add(("region",), f"no Region is known for {names}: set `region` here at the top, in the VPC, or for the playbook")
+        message = f"no Region is known for {names}: set `region` here at the top, in the VPC, or for the playbook"
+        work.faults.add(("region",), message, Code.NO_REGION)
     _twins(work)
 
 

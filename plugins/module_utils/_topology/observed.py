@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .._model.network import Network, Peering, Resource, RouteTable, SecurityGroup, Vpc
-from ..errors import Finding
+from ..errors import Code, Finding
 from .blocks import Block, parse
 from .types import PeeringSpec, Topology, VpcSpec
 
@@ -26,13 +26,13 @@ class Observed:
     _vpcs: dict[str, Vpc | None] = field(default_factory=dict)
     _blocks: dict[str, list[tuple[str, Block]]] = field(default_factory=dict)
 
-    def fault(self, path: str, message: str) -> None:
+    def fault(self, path: str, message: str, code: str = Code.PREFLIGHT) -> None:
         """Tells one fault."""
-        self.findings.append(Finding(path, message))
+        self.findings.append(self.topology.finding(path, message, code))
 
     def warn(self, path: str, message: str) -> None:
         """Tells something that is no obstacle."""
-        self.warnings.append(str(Finding(path, message)))
+        self.warnings.append(str(self.topology.finding(path, message)))
 
     def ours(self, resource: Resource) -> bool:
         """Whether this topology made it, by the tags of any side that was seen."""

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import Finding, TopologyError
+from ..errors import Code, Finding, TopologyError
 from .expansion import expand
-from .faults import Faults
+from .faults import Faults, show
 from .reading import Document, from_mapping, read
 from .types import Topology
 from .validation import check, describe
@@ -18,10 +18,14 @@ from .validation import check, describe
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the playbook says, for VPCs and documents that say nothing: its Region, and the profile of the ambient account."""
+    """What the playbook says, for VPCs and documents that say nothing: its Region, and the profile of the ambient account.
+
+    ``region_later``: that no Region is known yet is no fault, as the environment or the profile may give it; it is then an empty string.
+    """
 
     region: str = ""
     profile: str = ""
+    region_later: bool = False
 
 
 def load(source: str | Path | Mapping[str, object] | Document, *, overrides: Overrides | None = None) -> Topology:
@@ -32,18 +36,26 @@ def load(source: str | Path | Mapping[str, object] | Document, *, overrides: Ove
     """
     overrides = overrides or Overrides()
     document = _document(source)
-    faults = Faults(document.lines)
+    faults = Faults(document.lines, document.file)
     faults.extend(document.findings)
     if not isinstance(document.data, dict):
         if not document.findings:
             raise TopologyError(
-                [Finding(document.source, f"must be a mapping with at least `name` and `vpcs`, not {describe(document.data)}")]
+                [
+                    Finding(
+                        document.source,
+                        f"must be a mapping with at least `name` and `vpcs`, not {describe(document.data)}",
+                        code=Code.SCHEMA,
+                        file=document.file,
+                    )
+                ]
             )
-        raise TopologyError(document.findings)
-    topology = expand(check(document.data, faults), faults, overrides.region, overrides.profile)
-    if faults.findings:
         raise TopologyError(faults.findings)
-    return topology
+    topology = expand(check(document.data, faults), faults, overrides.region, overrides.profile)
+    found = [finding for finding in faults.findings if not (overrides.region_later and finding.code == Code.NO_REGION)]
+    if found:
+        raise TopologyError(found)
+    return replace(topology, file=document.file, lines={show(path): line for path, line in document.lines.items()})
 
 
 def _document(source: object) -> Document:
@@ -53,4 +65,4 @@ def _document(source: object) -> Document:
         return read(source)
     if isinstance(source, Mapping):
         return from_mapping(source)
-    raise TopologyError([Finding("topology", f"must be the path of a file, or a mapping, not {describe(source)}")])
+    raise TopologyError([Finding("topology", f"must be the path of a file, or a mapping, not {describe(source)}", code=Code.SYNTAX)])

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CloudnetError, Finding, TopologyError
+from ..errors import CloudnetError, Code, Finding, TopologyError
 from .faults import BROKEN, Key, show
 
 _MAX_DEPTH = 32
@@ -39,36 +39,46 @@ _HALF = re.compile(r"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _AS_IT_IS = "a topology file is read as it is; write the value, or give `topology` as a mapping, which Ansible templates"
 
 
+def _finding(path: str, message: str, line: int = 0) -> Finding:
+    return Finding(path, message, line, Code.SYNTAX)
+
+
 @dataclass(frozen=True)
 class Document:
-    """A topology as plain data. ``lines``: path to line, for a file. ``findings``: faults of the reading; their values are BROKEN."""
+    """A topology as plain data. ``file`` and ``lines``: the file's name, and path to line. ``findings``: faults of the reading; their
+    values are BROKEN."""
 
     data: Any
     lines: Mapping[Key, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     source: str = ""
+    file: str = ""
 
 
 def read(source: str | Path) -> Document:
     """Reads a YAML or JSON file. Faults of single values are in the result; raises TopologyError when there is no document at all."""
     path = Path(source).expanduser()
     if "\n" in str(source):
-        raise TopologyError([Finding("topology", "is a text of several lines: give the path of a file, or a mapping")])
+        raise TopologyError([_finding("topology", "is a text of several lines: give the path of a file, or a mapping")])
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise TopologyError([Finding(str(source), "no such file")]) from None
+        raise TopologyError([_finding(str(source), "no such file")]) from None
     except IsADirectoryError:
-        raise TopologyError([Finding(str(source), "is a folder: name the topology file in it")]) from None
+        raise TopologyError([_finding(str(source), "is a folder: name the topology file in it")]) from None
     except (OSError, ValueError) as error:
-        raise TopologyError([Finding(str(source), f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from None
+        raise TopologyError([_finding(str(source), f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TopologyError([Finding(path.name, "is not UTF-8 text", raw[: error.start].count(b"\n") + 1)]) from None
-    if path.suffix == ".json":
-        text = _checked_json(text, path.name)
-    return read_text(text, path.name)
+        raise TopologyError(
+            [Finding(path.name, "is not UTF-8 text", raw[: error.start].count(b"\n") + 1, Code.SYNTAX, path.name)]
+        ) from None
+    try:
+        document = read_text(_checked_json(text, path.name) if path.suffix == ".json" else text, path.name)
+    except TopologyError as error:
+        raise TopologyError(replace(finding, file=path.name) for finding in error.findings) from None
+    return replace(document, file=path.name)
 
 
 def read_text(text: str, name: str = "topology") -> Document:
@@ -88,7 +98,7 @@ def from_mapping(source: Mapping[Any, Any]) -> Document:
         nonlocal count
         count += 1
         if len(path) > _MAX_DEPTH or count > _MAX_VALUES:
-            raise TopologyError([Finding(show(path[:4]), "is nested too deep, or too large, to be a topology")])
+            raise TopologyError([_finding(show(path[:4]), "is nested too deep, or too large, to be a topology")])
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
@@ -99,13 +109,13 @@ def from_mapping(source: Mapping[Any, Any]) -> Document:
             found: dict[str, Any] = {}
             for key, item in value.items():
                 if not isinstance(key, str):
-                    findings.append(Finding(show((*path, str(key))), f"the key {key!r} must be text: put it in quotes"))
+                    findings.append(_finding(show((*path, str(key))), f"the key {key!r} must be text: put it in quotes"))
                 found[str(key)] = walk(item, (*path, str(key)))
             return found
         if isinstance(value, (list, tuple)):
             return [walk(item, (*path, index)) for index, item in enumerate(value)]
         findings.append(
-            Finding(show(path), f"is a {type(value).__name__}, which a topology does not use: put it in quotes if text was meant")
+            _finding(show(path), f"is a {type(value).__name__}, which a topology does not use: put it in quotes if text was meant")
         )
         return BROKEN
 
@@ -145,21 +155,21 @@ def _syntax(error: Any, name: str) -> Finding:
         problem = "the indentation does not fit the lines above"
     elif "expected ',' or" in problem:
         problem = f"a bracket is not closed, or a comma is missing ({problem})"
-    return Finding(name, f"is not valid YAML: {problem}", mark.line + 1 if mark else 0)
+    return _finding(name, f"is not valid YAML: {problem}", mark.line + 1 if mark else 0)
 
 
 def _checked_json(text: str, name: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        raise TopologyError([Finding(name, f"is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno)]) from None
+        raise TopologyError([_finding(name, f"is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.lineno)]) from None
     except RecursionError:
-        raise TopologyError([Finding(name, "is nested too deep to be a topology")]) from None
+        raise TopologyError([_finding(name, "is nested too deep to be a topology")]) from None
     # What lies beyond the basic plane is written as two escapes, which YAML does not know.
     text = _PAIR.sub(_joined, text)
     lone = _HALF.search(text)
     if lone:
-        raise TopologyError([Finding(name, "holds half a character (a lone surrogate)", text.count("\n", 0, lone.start()) + 1)])
+        raise TopologyError([_finding(name, "holds half a character (a lone surrogate)", text.count("\n", 0, lone.start()) + 1)])
     # Valid JSON holds no tab within a text, and YAML takes none between tokens.
     return text.replace("\t", " ")
 
@@ -171,13 +181,13 @@ def _joined(match: re.Match[str]) -> str:
 
 def _checked_text(text: str, path: Key, findings: list[Finding], line: int, *, file: bool) -> Any:
     if any("\ud800" <= character <= "\udfff" for character in text):
-        findings.append(Finding(show(path), "holds half a character (a lone surrogate)", line))
+        findings.append(_finding(show(path), "holds half a character (a lone surrogate)", line))
         return BROKEN
     if "\0" in text:
-        findings.append(Finding(show(path), "holds a NUL character", line))
+        findings.append(_finding(show(path), "holds a NUL character", line))
         return BROKEN
     if file and _TEMPLATE.search(text) and not (path and path[-1] in _VERBATIM):
-        findings.append(Finding(show(path), f"holds a template: {_AS_IT_IS}", line))
+        findings.append(_finding(show(path), f"holds a template: {_AS_IT_IS}", line))
         return BROKEN
     return text
 
@@ -238,7 +248,7 @@ class _Builder:
         if kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
-                raise TopologyError([Finding(self._name, "holds more than one document: keep one topology to a file", line)])
+                raise TopologyError([_finding(self._name, "holds more than one document: keep one topology to a file", line)])
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
             if self._stack.pop().spoilt:
                 self._replace(BROKEN)
@@ -265,7 +275,7 @@ class _Builder:
         self._attach(frame, value)
         if kind in ("MappingStartEvent", "SequenceStartEvent"):
             if len(self._stack) >= _MAX_DEPTH:
-                raise TopologyError([Finding(self._name, "is nested too deep to be a topology", line)])
+                raise TopologyError([_finding(self._name, "is nested too deep to be a topology", line)])
             held = value if value is not BROKEN else ({} if kind == "MappingStartEvent" else [])
             self._stack.append(_Frame(held, path))
 
@@ -273,7 +283,7 @@ class _Builder:
         if kind != "ScalarEvent":
             # `name: {{ x }}` without quotes is, to YAML, a mapping whose key is a mapping.
             raise TopologyError(
-                [Finding(show(frame.path) or self._name, f"has a key that is not text; if this is a template: {_AS_IT_IS}", line)]
+                [_finding(show(frame.path) or self._name, f"has a key that is not text; if this is a template: {_AS_IT_IS}", line)]
             )
         key = str(event.value)
         if event.style in (None, ""):
@@ -331,10 +341,10 @@ class _Builder:
             self._stack[-1].value[list(self._stack[-1].value)[-1]] = value
 
     def _fault(self, path: Key, message: str, line: int) -> None:
-        self._findings.append(Finding(show(path) or self._name, message, line))
+        self._findings.append(_finding(show(path) or self._name, message, line))
 
     def document(self) -> Document:
         """What was read."""
         if self._root is None:
-            raise TopologyError([Finding(self._name, "is empty: a topology has at least `name` and `vpcs` (docs/topology.md)")])
+            raise TopologyError([_finding(self._name, "is empty: a topology has at least `name` and `vpcs` (docs/topology.md)")])
         return Document(self._root, self._lines, tuple(self._findings), self._name)

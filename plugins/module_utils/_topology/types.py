@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..errors import Finding
+
 
 @dataclass(frozen=True)
 class AccountSpec:
@@ -308,7 +310,10 @@ class Expect:
 
 @dataclass(frozen=True)
 class Topology:
-    """The whole wish. ``accounts`` always holds the ambient account under the empty name."""
+    """The whole wish. ``accounts`` always holds the ambient account under the empty name.
+
+    ``file`` and ``lines``: where it was read from, for what is told of it; empty for a mapping.
+    """
 
     name: str
     region: str = ""
@@ -321,3 +326,12 @@ class Topology:
     expects: tuple[Expect, ...] = ()
     replace_routes: bool = False
     warnings: tuple[str, ...] = ()
+    file: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def finding(self, path: str, message: str, code: str = "") -> Finding:
+        """Something about a path of the topology, with its file, and its line or that of the closest thing around it."""
+        place = path
+        while place and place not in self.lines:
+            place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        return Finding(path, message, self.lines.get(place, 0), code, self.file)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from ..errors import CloudnetError
+from ..errors import CloudnetError, Code
 from .faults import BROKEN, Broken, Cursor, Faults, Key, nearest
 from .schema import SCHEMA
 
@@ -55,7 +55,7 @@ def check(data: Any, faults: Faults) -> Cursor:
     for error in sorted(errors, key=lambda error: _position(data, error.absolute_path)):
         path: Key = tuple(error.absolute_path)
         for where, message, fate, meant in _say(error, path):
-            faults.add(where, message)
+            faults.add(where, message, Code.SCHEMA)
             if fate == "drop":
                 dropped.append(where)
                 # What a misspelled key holds was meant for its neighbour: then that one is there, and not understood.

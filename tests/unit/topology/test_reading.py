@@ -57,7 +57,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "t.yml"
     path.write_bytes(b"name: t\n# caf\xe9\n")
-    assert fault(path) == "t.yml (line 2): is not UTF-8 text"
+    assert fault(path) == "t.yml:2: is not UTF-8 text"
     path.write_bytes(b"\xef\xbb\xbfname: t\nregion: us-east-1\nvpcs: {v: {cidr: 10.0.0.0/16}}\r\n")
     assert load(path).name == "t"
 
@@ -92,7 +92,7 @@ def test_templates_are_refused_in_files_only(tmp_path: Path) -> None:
     path.write_text(text + "    instances: {i: {subnet: s, user_data: 'echo {{ not ours }}'}}\n", encoding="utf-8")
     assert load(path).vpcs["v"].instances["i"].user_data == "echo {{ not ours }}"
     path.write_text(text + "    tags: {note: '{{ ours }}'}\n", encoding="utf-8")
-    assert fault(path).startswith("vpcs.v.tags.note (line 7): holds a template: ")
+    assert fault(path).startswith("t.yml:7: vpcs.v.tags.note: holds a template: ")
 
 
 def test_json_escapes(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_json_escapes(tmp_path: Path) -> None:
     path.write_text(document % '"\\ud83d\\ude00"', encoding="utf-8")
     assert read(path).data["vpcs"]["v"]["tags"] == {"note": "😀"}
     path.write_text(document % '"\\ud83d"', encoding="utf-8")
-    assert fault(path) == "t.json (line 1): holds half a character (a lone surrogate)"
+    assert fault(path) == "t.json:1: holds half a character (a lone surrogate)"
 
 
 @pytest.mark.parametrize("missing", ["yaml", "jsonschema"])

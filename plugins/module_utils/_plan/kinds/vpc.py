@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..._model.network import AclEntry, Association, NetworkAcl, Route, RouteTable, Rule, SecurityGroup, Vpc
-from ...errors import Finding
 from ..actions import Action, Found, Wanted
 from ..context import Context, ipv6_name, tagged
 from ..draft import Draft
@@ -151,8 +150,3 @@ def _weight(ctx: Context, vpc: Vpc) -> int:
         + len(ctx.network.peerings_of.get(vpc.id, ()))
         + len(ctx.network.groups_of.get(vpc.id, ()))
     )
-
-
-def refuse(ctx: Context, path: str, message: str) -> None:
-    """Note a fault of the plan."""
-    ctx.findings.append(Finding(path, message))
