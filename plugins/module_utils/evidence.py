@@ -93,7 +93,7 @@ def read(client: Client, wanted: Iterable[Missing]) -> Snapshot:
             answer = [{"PrefixListId": params["PrefixListId"], "Entries": answer}]
         files.setdefault(place, []).extend(answer)
     kept = {place: sorted_items(place[2], items) for place, items in files.items() if place not in failed}
-    return Snapshot(kept, tuple(warnings))
+    return Snapshot(kept, tuple(warnings), frozenset(failed))
 
 
 def _calls(item: Missing) -> Iterator[tuple[str, dict[str, Any]]]:

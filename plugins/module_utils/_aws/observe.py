@@ -140,6 +140,7 @@ class _Observation:
         self.found: dict[str, dict[str, Item]] = {}
         self.tagged: dict[str, set[str]] = {}
         self.warnings: list[str] = []
+        self.untold: set[str] = set()
 
     def run(self, api: Caller, calls: ThreadPoolExecutor) -> Snapshot:
         self.api, self.calls = api, calls
@@ -153,7 +154,8 @@ class _Observation:
         kept: dict[Place, tuple[Item, ...]] = {
             (self.scope.account, self.scope.region, file): sorted_items(file, items.values()) for file, items in self.found.items()
         }
-        return Snapshot(kept, tuple(self.warnings))
+        untold = frozenset((self.scope.account, self.scope.region, file) for file in self.untold)
+        return Snapshot(kept, tuple(self.warnings), untold)
 
     def _first(self) -> None:
         tags = None
@@ -310,6 +312,7 @@ class _Observation:
             if not self.everything or file not in _OPTIONAL:
                 raise
             self.warnings.append(f"{file} left out: {error}")
+            self.untold.add(file)
             self.found.pop(file, None)
 
     def _keep(self, file: str, items: Iterable[Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ..errors import SnapshotError
 from . import parse, rules, transit
+from .contradictions import contradictions
 from .network import (
     EncryptionControl,
     Instance,
@@ -134,7 +135,8 @@ def build(snapshot: Snapshot) -> Network:
     for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
-    return Network(**fields, others=others, complete=frozenset(snapshot.files), warnings=snapshot.warnings)
+    warnings = (*snapshot.warnings, *contradictions(snapshot))
+    return Network(**fields, others=others, complete=frozenset(snapshot.files), untold=snapshot.untold, warnings=warnings)
 
 
 def part(snapshot: Snapshot, field: str, memo: Memo | None = None) -> dict[str, Any]:
@@ -212,28 +214,33 @@ def _groups(snapshot: Snapshot, memo: Memo) -> dict[str, SecurityGroup]:
 
 
 def _rules(snapshot: Snapshot, memo: Memo) -> dict[str, Rule]:
-    """From SecurityGroupRules where a Region has that file, else from the groups' own permissions."""
+    """Group by group: from SecurityGroupRules where that holds some of the group's, else from the group's own permissions."""
     found = _collect(
         snapshot, "SecurityGroupRules", lambda item, account, region: rules.rule(item, account, region, parse.tags(item)), memo
     )
+    told = {rule.group for rule in found.values()}
     for number, (account, region, item) in enumerate(snapshot.items("SecurityGroups")):
-        if (account, region, "SecurityGroupRules") in snapshot.files:
+        if item.get("GroupId") in told:
             continue
         with _named(account, region, "SecurityGroups", number):
             found.update((rule.id, rule) for rule in rules.derived(item, account, region))
     return found
 
 
+def _blocks(item: Item) -> list[str]:
+    return [entry["Cidr"] for entry in item["Entries"]]
+
+
 def _prefix_lists(snapshot: Snapshot, memo: Memo) -> dict[str, PrefixList]:
     told: dict[Any, Item] = {}
     for number, (account, region, item) in enumerate(snapshot.items("PrefixListEntries")):
         with _named(account, region, "PrefixListEntries", number):
-            told[item["PrefixListId"]] = item
+            if "Entries" in item:
+                told[item["PrefixListId"]] = item
+                _blocks(item)  # a fault is named here, by its own file
 
     def parser(item: Item, account: str, region: str, entries: Item | None) -> PrefixList:
-        return parse.prefix_list(
-            item, account, region, None if entries is None else [entry["Cidr"] for entry in entries.get("Entries") or ()]
-        )
+        return parse.prefix_list(item, account, region, None if entries is None else _blocks(entries))
 
     found = _collect(snapshot, "PrefixLists", parser, memo, told, key="PrefixListId")
     for id_, managed in _collect(snapshot, "ManagedPrefixLists", parser, memo, told, key="PrefixListId").items():

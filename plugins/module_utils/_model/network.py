@@ -498,7 +498,8 @@ class TransitTable(Resource):
 class Network:
     """Everything that was observed, of any number of accounts and Regions, by id.
 
-    ``complete`` lists what was read as (account, Region, file of the snapshot): what is missing there is unknown, not absent.
+    ``complete`` lists what was read as (account, Region, file of the snapshot): what is missing there is unknown, not absent. ``untold``
+    lists what was asked for in vain.
     ``others`` keeps every described object that has no class here, by file, as AWS gave it.
     """
 
@@ -526,6 +527,7 @@ class Network:
     transit_tables: Mapping[str, TransitTable] = field(default_factory=dict)
     others: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     complete: frozenset[tuple[str, str, str]] = frozenset()
+    untold: frozenset[tuple[str, str, str]] = frozenset()
     warnings: tuple[str, ...] = ()
 
     @cached_property

@@ -83,11 +83,13 @@ UNKNOWN = "unknown"
 class Snapshot:
     """``files``: items by (account id, Region, file), JSON values only.
 
-    A file with no items was read and found empty; one that is not there was not read.
+    A file with no items was read and found empty; one that is not there was not read. ``untold``: those that were asked for in vain (no
+    permission, or a file that holds null).
     """
 
     files: Mapping[Place, tuple[Item, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    untold: frozenset[Place] = frozenset()
 
     def items(self, file: str) -> Iterator[tuple[str, str, Item]]:
         """Every item of a kind of file, with the account and Region that told it."""
@@ -105,11 +107,13 @@ class Snapshot:
         """This snapshot and others; where two hold the same file, the later one's items win by id."""
         files = dict(self.files)
         warnings = list(self.warnings)
+        untold = self.untold
         for other in others:
             for place, items in other.files.items():
                 files[place] = _join(place[2], files[place], items) if place in files else items
             warnings.extend(other.warnings)
-        return Snapshot(files, tuple(dict.fromkeys(warnings)))
+            untold |= other.untold
+        return Snapshot(files, tuple(dict.fromkeys(warnings)), untold - files.keys())
 
 
 @dataclass(frozen=True, order=True)
@@ -189,10 +193,11 @@ def save(snapshot: Snapshot, folder: str | os.PathLike[str]) -> None:
     except OSError as error:
         raise SnapshotError(f"{root}: cannot write a snapshot there: {error.strerror or error}") from error
     try:
-        for (account, region, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
+        for account, region, file in sorted({*snapshot.files, *snapshot.untold}):
+            items = snapshot.files.get((account, region, file))
             path = fresh / _part(account) / _part(region) / f"{_part(file)}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({file: sorted_items(file, plain(items))}, indent=2, sort_keys=True)
+            text = json.dumps({file: None if items is None else sorted_items(file, plain(items))}, indent=2, sort_keys=True)
             path.write_text(text + "\n", encoding="utf-8")
         fresh.chmod(0o755)
         _swap(fresh, target, previous)
@@ -230,30 +235,38 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
     if not (root / "accounts").exists() and (root / ".accounts.previous").is_dir():
         root = root / ".accounts.previous"
     raw: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {}
+    nulls: dict[tuple[str, str], set[str]] = {}
     warnings: list[str] = []
     for path in _json_files(root):
         parts = [part for part in path.relative_to(root).parts[:-1] if part != "accounts"]
         place = _place(parts)
         for file, items in _read(path, warnings):
             found = raw.setdefault(place, {})
-            found[file] = _join(file, found.get(file, ()), items)
+            if items is None:
+                nulls.setdefault(place, set()).add(file)
+            else:
+                found[file] = _join(file, found.get(file, ()), items)
     if not raw:
         raise SnapshotError(f"{root}: holds no describe output (no .json files); see docs/snapshot.md")
     files: dict[Place, tuple[Item, ...]] = {}
-    for (account, region), found in sorted(raw.items()):
+    untold: set[Place] = set()
+    for place, found in sorted(raw.items()):
+        account, region = place
         account = account if _ACCOUNT.fullmatch(account) else _told_account(found) or account or UNKNOWN
         region = region or _told_region(found) or UNKNOWN
         if UNKNOWN in (account, region):
             warnings.append(f"{root}: neither folders nor items tell all of account and Region; read as account {account}, Region {region}")
         for file, items in found.items():
             files[account, region, file] = _join(file, files.get((account, region, file), ()), items)
+        untold |= {(account, region, file) for file in nulls.get(place, ())}
     for account, region in sorted({place[:2] for place in files}):
         missing = [file for file in ESSENTIAL if (account, region, file) not in files]
         if missing:
             warnings.append(
                 f"account {account}, Region {region}: no {', '.join(f'{file}.json' for file in missing)}; what they would tell is unknown"
             )
-    return Snapshot({place: sorted_items(place[2], items) for place, items in files.items()}, tuple(warnings))
+    found_files = {place: sorted_items(place[2], items) for place, items in files.items()}
+    return Snapshot(found_files, tuple(warnings), frozenset(untold - files.keys()))
 
 
 def _json_files(root: Path) -> list[Path]:
@@ -275,7 +288,8 @@ def _place(parts: list[str]) -> tuple[str, str]:
     return (parts[0], "") if _ACCOUNT.fullmatch(parts[0]) else ("", parts[0])
 
 
-def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
+    """Each file that a JSON file holds, with its items; None for one that is null."""
     data = _parse(path)
     known = path.stem in ID_KEYS
     if not isinstance(data, dict):
@@ -287,21 +301,34 @@ def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...
         warnings.append(f"{path}: holds one page of several (NextToken is set); what the others hold is unknown")
     data = {key: [value] if key in SINGLE and isinstance(value, dict) else value for key, value in data.items()}
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
-    wrong = next((key for key in data if key in ID_KEYS and key not in lists), "")
+    nulls = [key for key, value in data.items() if value is None and key in ID_KEYS]
+    wrong = next((key for key in data if key in ID_KEYS and key not in lists and key not in nulls), "")
     if wrong:
         raise SnapshotError(f"{path}: {wrong} must be a list, found {_named(data[wrong])}")
-    if known and path.stem not in lists and not set(lists) & set(ID_KEYS):
+    for key in nulls:
+        warnings.append(f"{path}: {key} is null; what it would tell is unknown")
+        yield key, None
+    if known and path.stem not in lists and not {*lists, *nulls} & set(ID_KEYS):
         raise SnapshotError(f"{path}: has no key {path.stem}; expected {{{json.dumps(path.stem)}: [...]}} as the AWS CLI prints it")
     if path.stem == "ManagedPrefixLists" and path.stem not in lists and "PrefixLists" in lists:
         # Two calls answer under one key: the file's name tells them apart.
         lists = {("ManagedPrefixLists" if key == "PrefixLists" else key): items for key, items in lists.items()}
     for key, items in lists.items():
-        bad = next((number for number, item in enumerate(items) if key in ID_KEYS and not isinstance(item, dict)), -1)
+        bad = next((number for number, item in enumerate(items) if key in ID_KEYS and not isinstance(item, dict | None)), -1)
         if bad >= 0:
             raise SnapshotError(f"{path}: {key}[{bad}] must be a mapping, found {_named(items[bad])}")
-        yield key, tuple(plain(items))
-    if not lists:
+        yield key, tuple(plain(_without_nulls(items) if key in ID_KEYS else items))
+    if not lists and not nulls:
         yield path.stem, (plain(data),)
+
+
+def _without_nulls(value: Any) -> Any:
+    """AWS leaves out what it does not tell; other tools write null. Both are read as not told."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value if item is not None]
+    return value
 
 
 def _parse(path: Path) -> Any:
@@ -353,11 +380,12 @@ def _told_region(found: Mapping[str, tuple[Any, ...]]) -> str:
         match = _REGION.match(str(item.get("RegionName") or item.get("AvailabilityZone") or ""))
         if match:
             counts[match.group()] += 1
-    for reservation in found.get("Reservations", ()):
-        for instance in reservation.get("Instances", ()):
-            match = _REGION.match(str(instance.get("Placement", {}).get("AvailabilityZone", "")))
-            if match:
-                counts[match.group()] += 1
+    reservations = _walk([found.get("Reservations", ())])
+    instances = _walk([found.get("Instances", ()), *(reservation.get("Instances", ()) for reservation in reservations)])
+    for placement in _walk([instance.get("Placement")] for instance in instances):
+        match = _REGION.match(str(placement.get("AvailabilityZone", "")))
+        if match:
+            counts[match.group()] += 1
     if not counts:
         counts.update(match.group(1) for match in _arns(found) if match.group(1))
     return min(counts, key=lambda region: (-counts[region], region)) if counts else ""

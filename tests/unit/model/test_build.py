@@ -199,7 +199,7 @@ def test_rules_come_from_their_own_file_where_there_is_one() -> None:
     assert [(found.id, found.protocol, found.cidr, found.topology) for found in told.rules_of["sg-1"]] == [
         ("sgr-1", "tcp", "10.0.0.0/8", "t")
     ]
-    assert network(SecurityGroups=[group], SecurityGroupRules=[]).rules == {}
+    assert network(SecurityGroups=[group | {"IpPermissions": []}], SecurityGroupRules=[]).rules == {}
     assert [found.cidr for found in network(SecurityGroups=[group]).rules_of["sg-1"]] == ["0.0.0.0/0"]
 
 
@@ -345,6 +345,45 @@ def test_the_other_objects() -> None:
     assert (ME, HERE, "FlowLogs") in told.complete and (ME, HERE, "Vpcs") not in told.complete
 
 
+def test_rules_of_one_group_alone_are_a_part_and_the_others_keep_their_own() -> None:
+    """As ``describe-security-group-rules --filters Name=group-id`` leaves it: the other groups' permissions are told by their own call."""
+    web, db, bare = (
+        {"GroupId": f"sg-{name}", "VpcId": "vpc-1", "IpPermissions": [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}]}
+        for name, port, peer in (
+            ("web", 443, {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}),
+            ("db", 3306, {"UserIdGroupPairs": [{"GroupId": "sg-web", "UserId": ME}]}),
+            ("bare", 1, {}),
+        )
+    )
+    rule = {"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-web", "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    told = network(SecurityGroups=[web, db, bare], SecurityGroupRules=[rule | {"CidrIpv4": "0.0.0.0/0"}])
+    assert [found.id for found in told.rules_of["sg-web"]] == ["sgr-1"]
+    assert [(found.from_port, found.source_group) for found in told.rules_of["sg-db"]] == [(3306, "sg-web")]
+    where = f"account {ME}, Region {HERE}: "
+    assert told.warnings == (
+        f"{where}SecurityGroupRules.json holds no rules of sg-db, which SecurityGroups.json says to have some; those are used",
+    )
+    told = network(SecurityGroups=[web], SecurityGroupRules=[rule | {"CidrIpv4": "10.0.0.0/8"}])
+    assert [found.cidr for found in told.rules_of["sg-web"]] == ["10.0.0.0/8"]
+    assert told.warnings == (
+        f"{where}SecurityGroups.json and SecurityGroupRules.json tell different rules of sg-web; SecurityGroupRules.json is used",
+    )
+
+
+def test_interfaces_that_others_name_and_their_own_file_does_not_hold() -> None:
+    instance = {"InstanceId": "i-1", "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}]}
+    endpoint = {"VpcEndpointId": "vpce-1", "State": "available", "NetworkInterfaceIds": ["eni-2"]}
+    gone = {"VpcEndpointId": "vpce-2", "State": "Deleted", "NetworkInterfaceIds": ["eni-3"]}
+    nat = {"NatGatewayId": "nat-1", "State": "available", "NatGatewayAddresses": [{"NetworkInterfaceId": "eni-4"}]}
+    files = {"Reservations": [{"Instances": [instance]}], "VpcEndpoints": [endpoint, gone], "NatGateways": [nat]}
+    told = network(NetworkInterfaces=[{"NetworkInterfaceId": "eni-4"}], **files)
+    assert told.warnings == (
+        f"account {ME}, Region {HERE}: NetworkInterfaces.json does not hold eni-1, eni-2, which other files name; "
+        "an address that no interface has may be in use",
+    )
+    assert network(**files).warnings == ()
+
+
 def test_what_is_told_of_an_interface_beyond_its_addresses() -> None:
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html"""
     pods = {
@@ -387,7 +426,7 @@ def test_encryption_controls_of_a_vpc() -> None:
         "VpcId": "vpc-1",
         "Mode": "enforce",
         "State": "available",
-        "ResourceExclusions": {"VpcPeering": {"State": "enabled"}, "NatGateway": {"State": "disabled"}, "Lambda": None},
+        "ResourceExclusions": {"VpcPeering": {"State": "enabled"}, "NatGateway": {"State": "disabled"}},
     }
     vpcs = [
         {"VpcId": "vpc-1", "EncryptionControl": {"VpcEncryptionControlId": "vpcec-1", "Mode": "monitor"}},

@@ -250,6 +250,34 @@ def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
     assert [path for path in tree(tmp_path) if not path.startswith("deep/er/accounts/")] == []
 
 
+def test_what_was_asked_for_in_vain_is_kept_as_null(tmp_path: Path) -> None:
+    """A file that is not there says that nobody asked; null, that there was no answer."""
+    told = Snapshot({(ME, HERE, "Vpcs"): (VPC,)}, (), frozenset({(ME, HERE, "VpcEncryptionControls")}))
+    save(told, tmp_path)
+    path = tmp_path / "accounts" / ME / HERE / "VpcEncryptionControls.json"
+    assert json.loads(path.read_text()) == {"VpcEncryptionControls": None}
+    back = load(tmp_path)
+    assert back.untold == told.untold and back.files == told.files
+    assert f"{path}: VpcEncryptionControls is null; what it would tell is unknown" in back.warnings
+    found = Snapshot({(ME, HERE, "VpcEncryptionControls"): ()})
+    assert told.merged(found).untold == found.merged(told).untold == frozenset()
+
+
+def test_block_public_access_as_the_cli_prints_it_and_as_we_do(tmp_path: Path) -> None:
+    mode = {"AwsAccountId": ME, "AwsRegion": HERE, "InternetGatewayBlockMode": "off"}
+    for value in (mode, [mode]):
+        write(tmp_path / ME / HERE, VpcBlockPublicAccessOptions=value)
+        assert load(tmp_path).files[ME, HERE, "VpcBlockPublicAccessOptions"] == (mode,)
+
+
+def test_null_says_nothing(tmp_path: Path) -> None:
+    write(
+        tmp_path / ME / HERE, Vpcs=[VPC | {"Tags": None, "CidrBlockAssociationSet": [None, {"CidrBlock": "10.0.0.0/16", "X": None}]}, None]
+    )
+    told = load(tmp_path).files[ME, HERE, "Vpcs"]
+    assert told == ({**VPC, "CidrBlockAssociationSet": [{"CidrBlock": "10.0.0.0/16"}]},)
+
+
 def test_diff_by_id() -> None:
     before = Snapshot({(ME, HERE, "Vpcs"): (VPC, {"VpcId": "vpc-2"}, {"VpcId": "vpc-3", "IsDefault": True})})
     after = Snapshot({(ME, HERE, "Vpcs"): ({"VpcId": "vpc-3", "IsDefault": False}, VPC), (ME, HERE, "Subnets"): (SUBNET,)})
