@@ -26,7 +26,7 @@ requirements:
 options:
   topology:
     description:
-      - The name that tags what this task makes as C(cloudnet:topology). What carries it is ours to change and remove.
+      - The name that tags what this task makes as C(cloudnet:topology). What carries another topology's is never removed.
     type: str
     default: adhoc
   accepter_profile:

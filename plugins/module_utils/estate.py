@@ -21,8 +21,9 @@ from ._aws.waiters import Watcher
 from ._model.build import build
 from ._model.network import Network, Peering
 from ._model.snapshot import Snapshot
-from ._plan.actions import Action, Plan, check_approval
+from ._plan.actions import Action, Plan
 from ._plan.apply import Outcome, Progress, apply
+from ._plan.approval import check_approval
 from ._plan.handoff import handoff
 from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate

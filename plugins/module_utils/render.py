@@ -25,6 +25,9 @@ DETAILS: Mapping[str, tuple[str, ...]] = {
     "prefix_list": ("entries",),
 }
 
+#: The same for what goes, where it is more: whoever approves must know what it is.
+GOING: Mapping[str, tuple[str, ...]] = {"vpc": ("cidrs",)}
+
 #: What a name says of the kind of resource, which the line says already.
 WORDS = ("subnets.", "route_tables.", "security_groups.", "network_acls.", "endpoints.", "nat_gateways.", "addresses.", "cidrs.")
 
@@ -39,6 +42,7 @@ def change_set(plan: Mapping[str, Any], connectivity: Mapping[str, Any] | None =
     """The text of a plan as ``Plan.public`` gives it: by account and Region, one line for an action, what that opens and closes, the
     counts, the fingerprint."""
     lines = [str(plan.get("topology") or "")] if plan.get("actions") else []
+    lines += existing_lines(plan.get("existing") or {}) if lines else []
     for (account, region), actions in _by_place(plan.get("actions") or ()).items():
         rows = [(f"{SIGNS[action['op']]} {action['kind'].replace('_', ' ')}", short(action["name"]), detail(action)) for action in actions]
         lines += ["", f"  account {account}, {region}", *(f"    {line}" for line in columns(rows))]
@@ -47,6 +51,12 @@ def change_set(plan: Mapping[str, Any], connectivity: Mapping[str, Any] | None =
     if lines:
         lines.append("")
     return "\n".join([*lines, summary(plan), *([f"Fingerprint: {plan['fingerprint']}"] if plan.get("actions") else [])])
+
+
+def existing_lines(existing: Mapping[str, str]) -> list[str]:
+    """The VPCs and connections that are there already and that a plan builds on, by their ids, which an approval names too."""
+    rows = [(short(name), identifier) for name, identifier in existing.items() if name.startswith("peerings.") or name.count(".") == 1]
+    return ["", "  builds on", *(f"    {line}" for line in columns(rows))] if rows else []
 
 
 def summary(plan: Mapping[str, Any]) -> str:
@@ -58,15 +68,31 @@ def summary(plan: Mapping[str, Any]) -> str:
 
 
 def detail(action: Mapping[str, Any]) -> str:
-    """What an action makes or takes away; for an update what differs, as ``before -> after``."""
+    """What an action makes, or takes away with its id; for an update what differs, as ``before -> after``."""
     before, after = action.get("before") or {}, action.get("after") or {}
     if action["op"] == "update":
         return "; ".join(_differences(before, after)) or action["why"]
-    attrs = after or before
-    shown = [text for key in DETAILS.get(action["kind"], ()) if (text := _shown(action["kind"], key, attrs.get(key)))]
-    text = " -> ".join(shown) if action["kind"] == "peering" else "  ".join(shown)
     reason = "" if action["why"] in PLAIN_REASONS else f"({action['why']})"
-    return "  ".join(part for part in (text, reason) if part)
+    if action["op"] == "delete":
+        # The id of a route is made of its table's and the destination, which the name tells.
+        parts = [str(action.get("id") or "").partition("|")[0], _going(action["kind"], before), reason]
+    else:
+        shown = _details(action["kind"], DETAILS.get(action["kind"], ()), after)
+        parts = [(" -> " if action["kind"] == "peering" else "  ").join(shown), reason]
+    return "  ".join(part for part in parts if part)
+
+
+def _going(kind: str, before: Mapping[str, Any]) -> str:
+    """What goes; of a connection both ends with the blocks that they lose."""
+    if kind != "peering":
+        return "  ".join(_details(kind, GOING.get(kind, DETAILS.get(kind, ())), before))
+    blocks = before.get("cidrs") or {}
+    ends = [" ".join([_value(before.get(end)), *(blocks.get(end) or ())]) for end in ("requester", "accepter")]
+    return f"{' -> '.join(ends)} (account {before.get('accepter_account')})"
+
+
+def _details(kind: str, keys: Iterable[str], attrs: Mapping[str, Any]) -> list[str]:
+    return [text for key in keys if (text := _shown(kind, key, attrs.get(key)))]
 
 
 def short(name: str) -> str:

@@ -13,9 +13,9 @@ short_description: Make AWS be what a topology says, VPCs, peering connections, 
 description:
   - Reads what is there, plans what leads to the topology, checks that it can be built, does it, and reads again.
   - Check mode returns the plan, from an empty account too; diff mode shows it.
-  - There is no state file. What this module made carries the tags C(cloudnet:topology) and C(cloudnet:name); what carries none of them is
-    never changed and never removed. VPCs that the topology names by C(id) or C(lookup) are adopted, and of them only what the topology
-    declares is touched.
+  - There is no state file. What this module made carries the tags C(cloudnet:topology) and C(cloudnet:name), and stands where its name
+    says. Anything else is never changed and never removed, and what carries the tags elsewhere is told in a warning. VPCs that the topology
+    names by C(id) or C(lookup) are adopted, and of them only what the topology declares is touched.
   - All faults of a topology are told at once, each with its place in the file, and before anything is called.
   - A run may be stopped at any moment; the next one goes on from there.
 author:
@@ -65,8 +65,8 @@ options:
   approved:
     description:
       - What was approved, as the path of a file that holds RV(plan) as JSON, RV(plan) itself, or its fingerprint.
-      - The task fails, and does nothing, if anything else would be done. A file or mapping also covers what is left of the plan after a run
-        that was cut off.
+      - The task fails, and does nothing, if anything else would be done, or the same to something else. What is there is approved by its
+        id, what the run itself makes by its name. A file or mapping also covers what is left of the plan after a run that was cut off.
     type: raw
   replace_routes:
     description:
@@ -135,19 +135,25 @@ plan:
     format_version:
       description: The version of this format.
       type: int
-      sample: 1
+      sample: 2
     topology:
       description: The topology's name.
       type: str
       sample: two-vpcs
     fingerprint:
-      description: SHA-256 of what is to be done, without ids and times; the same plan has the same one.
+      description:
+        - SHA-256 of what is to be done to what. What is there counts by its id, what the run makes by its name; the same plan has the same
+          one.
       type: str
       sample: 5b0c7a7a3c2f1b9c1f2a4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8091
     counts:
       description: How many actions add, change and remove something.
       type: dict
       sample: {add: 15, change: 0, remove: 0}
+    existing:
+      description: Name to id of what is there already and what the actions build on, as VPCs that the topology adopts and their tables.
+      type: dict
+      sample: {vpcs.legacy: vpc-0a1b2c3d4e5f60718}
     actions:
       description: The actions, in an order in which they can be done.
       type: list
@@ -165,6 +171,10 @@ plan:
           description: Its name in the topology.
           type: str
           sample: vpcs.dev.route_tables.private.routes.10.1.0.0/16
+        id:
+          description: The id of what is changed or removed; null for what is to be made.
+          type: str
+          sample: null
         account:
           description: The account in which it is done.
           type: str

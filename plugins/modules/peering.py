@@ -184,6 +184,7 @@ identities:
 
 from typing import Any
 
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import TOPOLOGY_TAG, Peering
 from ansible_collections.cloudnet.vpc.plugins.module_utils.connection import Looker, Side, described, found, sides, topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Options
@@ -237,6 +238,11 @@ def side(params: dict[str, Any], name: str) -> Side:
     return Side(params[f"{name}_vpc_id"], params[f"{name}_account"] or "", params[f"{name}_region"] or "")
 
 
+def made_by(peering: Peering) -> str:
+    """The topology that made a connection, as either side's tags tell it; empty for none."""
+    return next((tags[TOPOLOGY_TAG] for tags in (peering.tags, *peering.seen.values()) if tags.get(TOPOLOGY_TAG)), "")
+
+
 def run(module: Any, journal: Journal) -> dict[str, Any]:
     """The module's work. Raises CloudnetError."""
     params = dict(module.params)
@@ -267,6 +273,8 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
     del answer["outputs"]
     live = [item for item in result.network.peerings.values() if item.live and item.pair == {requester, accepter}]
     there = live[0] if live and not live[0].id.startswith("planned:") else None
+    if there and options.absent and (maker := made_by(there)) not in ("", wish.name):
+        raise CloudnetError(f"{there.id} was made by topology {maker}, so it stays: remove it there, or set topology to {maker}")
     return {**answer, "peering": described(there), "calls": dict(looker.client.calls + estate.client.calls)}
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ApprovalError
-
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: In the order in which a lesson applies them. ``through: routes`` leaves rules out.
 STAGES = ("vpcs", "peerings", "routes", "rules")
@@ -91,11 +89,12 @@ class Action:
         return f"{self.name}#{self.id}" if self.op == "delete" else self.name
 
     def public(self) -> dict[str, Any]:
-        """As modules return it and ``plan.json`` holds it: free of ids and times that the run decides."""
+        """As modules return it and ``plan.json`` holds it: free of ids and times that the run decides; ``id`` is None for a create."""
         return {
             "op": self.op,
             "kind": self.kind,
             "name": self.name,
+            "id": self.id or None,
             "account": self.account,
             "region": self.region,
             "before": plain(self.before),
@@ -103,21 +102,28 @@ class Action:
             "why": self.why,
         }
 
+    @property
+    def concerns(self) -> frozenset[str]:
+        """The names of what it changes or refers to, and of the VPCs in which that is."""
+        names = {self.name, *refs(self.after)}
+        return frozenset(names | {".".join(name.split(".")[:2]) for name in names if name.startswith("vpcs.")})
+
     def end(self) -> str:
-        """What this action leaves behind, for approvals: an update to the same end as an approved create is covered by it."""
-        return canonical([self.kind, self.name, self.account, self.region, plain(self.after)])
+        """What this action leaves behind, which is what an approval covers. A removal is of one thing, by its id."""
+        return end_of(self.public())
 
 
 @dataclass(frozen=True)
 class Plan:
     """Actions in an order in which they can be done one after the other.
 
-    ``ids`` holds the ids, by name, of everything that is there already.
+    ``ids`` holds the ids, by name, of everything that is there already; ``made`` those ids among them that the topology made itself.
     """
 
     topology: str
     actions: tuple[Action, ...] = ()
     ids: Mapping[str, str] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Action]:
@@ -133,19 +139,20 @@ class Plan:
         return {"add": ops["create"], "change": ops["update"], "remove": ops["delete"]}
 
     @property
+    def existing(self) -> dict[str, str]:
+        """Name to id of what is there and what the actions build on: what they change or refer to, and the VPCs in which that is."""
+        names = {name for action in self.actions if action.op != "delete" for name in action.concerns}
+        return {name: self.ids[name] for name in sorted(names) if name in self.ids}
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical JSON of what would be done, in hex."""
-        return fingerprint_of(self.topology, [action.public() for action in self.actions])
+        """SHA-256 of the canonical JSON of what would be done to what, in hex."""
+        return str(self.public()["fingerprint"])
 
     def public(self) -> dict[str, Any]:
-        """As modules return it: ``format_version``, ``topology``, ``fingerprint``, ``counts``, ``actions``."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "topology": self.topology,
-            "fingerprint": self.fingerprint,
-            "counts": self.counts,
-            "actions": [action.public() for action in self.actions],
-        }
+        """As modules return it: ``format_version``, ``topology``, ``fingerprint``, ``counts``, ``existing``, ``actions``."""
+        told = {"topology": self.topology, "existing": self.existing, "actions": [action.public() for action in self.actions]}
+        return {"format_version": FORMAT_VERSION, "fingerprint": fingerprint_of(told), "counts": self.counts, **told}
 
 
 def plain(value: Any) -> Any:
@@ -164,10 +171,18 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def fingerprint_of(topology: str, actions: Iterable[Mapping[str, Any]]) -> str:
-    """The fingerprint of a plan's public actions. Their order does not count, nor does the wording of ``why``."""
+def fingerprint_of(plan: Mapping[str, Any]) -> str:
+    """The fingerprint of a plan as ``Plan.public`` gives it. The order of its actions does not count, nor does the wording of ``why``."""
+    actions = plan.get("actions", ())
     lines = sorted(canonical({key: item for key, item in action.items() if key != "why"}) for action in actions)
-    return hashlib.sha256(canonical([FORMAT_VERSION, topology, lines]).encode()).hexdigest()
+    told = [FORMAT_VERSION, str(plan.get("topology", "")), plan.get("existing", {}), lines]
+    return hashlib.sha256(canonical(told).encode()).hexdigest()
+
+
+def end_of(action: Mapping[str, Any]) -> str:
+    """What an action, as ``Action.public`` gives it, leaves behind. A removal is of one thing, so it is known by its id."""
+    where = [action.get(key) for key in ("kind", "name", "account", "region")]
+    return canonical([*where, "gone", action.get("id")] if action.get("op") == "delete" else [*where, action.get("after")])
 
 
 def refs(value: Any) -> set[str]:
@@ -179,34 +194,3 @@ def refs(value: Any) -> set[str]:
     if isinstance(value, (list, tuple, set, frozenset)):
         return {name for item in value for name in refs(item)}
     return set()
-
-
-def check_approval(plan: Plan, approved: Mapping[str, Any] | str) -> None:
-    """Refuse a plan that holds anything which was not approved.
-
-    ``approved`` is the mapping that ``Plan.public`` gave, or a bare fingerprint. A plan that is a remainder of the approved one (a run
-    was killed halfway) is covered by it: each action must lead to an end that the approved plan leads to as well. Raises ApprovalError.
-    """
-    if isinstance(approved, str):
-        if plan.actions and approved != plan.fingerprint:
-            raise ApprovalError(
-                f"approved: the plan's fingerprint is {plan.fingerprint}, {approved} was approved. Review the new plan;"
-                " to finish a run that was cut off, approve by the plan's file."
-            )
-        return
-    if approved.get("format_version") != FORMAT_VERSION:
-        raise ApprovalError(f"approved: format_version {approved.get('format_version')!r} is not {FORMAT_VERSION}. Write the plan again.")
-    actions = list(approved.get("actions", ()))
-    stated, real = approved.get("fingerprint"), fingerprint_of(str(approved.get("topology", "")), actions)
-    if stated != real:
-        raise ApprovalError(
-            f"approved: the file was changed after it was written (its fingerprint says {stated}, its actions give {real}). "
-            "Write the plan again."
-        )
-    if approved.get("topology") != plan.topology:
-        raise ApprovalError(f"approved: the file is a plan of topology {approved.get('topology')!r}, not of {plan.topology!r}.")
-    ends = {canonical([action[key] for key in ("kind", "name", "account", "region", "after")]) for action in actions}
-    extra = [action for action in plan if action.end() not in ends]
-    if extra:
-        lines = "\n".join(f"  {action.op} {action.kind} {action.name} ({action.why})" for action in extra)
-        raise ApprovalError(f"approved: {len(extra)} of {len(plan)} actions are not in the approved plan; review a new one:\n{lines}")

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from .._model.network import NAME_TAG, TOPOLOGY_TAG, Network, Peering, Resource, RouteTable, SecurityGroup
+from .._topology.ownership import Ownership
 from .._topology.types import PeeringSpec, Topology, VpcSpec
 from ..errors import Code, Finding
 from .actions import Found, Ref
@@ -71,8 +72,13 @@ class Context:
         return Ref(self.names[identifier]) if identifier in self.names else value
 
     def ours(self, resource: Resource) -> bool:
-        """Whether this topology made it."""
-        return resource.topology == self.topology.name
+        """Whether this topology made it: it carries the topology's tag and fits its name."""
+        return self.ownership.ours(resource)
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Which resources are the topology's own."""
+        return Ownership(self.topology, self.network, self.accounts)
 
     def tags(self, name: str, label: str, vpc: VpcSpec | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The tags of a new resource: the topology's, the VPC's, then what tells it as ours. Name tells people what it is."""

@@ -59,10 +59,13 @@ def plan(
     _check_references(ctx, work)
     if ctx.findings:
         raise PreflightError(ctx.findings)
+    if not narrow:
+        ctx.warnings += ctx.ownership.reports()
     _keep_what_is_needed(work, left)
     _link(work)
     actions = tuple(replace(work.actions[key], needs=frozenset(work.needs[key])) for key in _order(work))
-    return Plan(topology.name, actions, dict(ctx.ids), tuple(dict.fromkeys(ctx.warnings)))
+    made = ctx.ownership.made(ctx.ids.values())
+    return Plan(topology.name, actions, dict(ctx.ids), made, tuple(dict.fromkeys(ctx.warnings)))
 
 
 def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from .._model.network import NAME_TAG, Peering
+from .._model.network import NAME_TAG, TOPOLOGY_TAG, Peering
 from .._topology.types import PeeringSpec
 from .context import Context
 
@@ -54,15 +54,21 @@ TABLE: Mapping[tuple[str, bool], Step] = {
 STANDS = frozenset({Step.NOTHING, Step.ACCEPT, Step.ACCEPT_AFTER, Step.SETTLE})
 
 
-def ours(ctx: Context, peering: Peering) -> bool:
-    """Whether either side carries this topology's tag."""
-    return any(tags.get("cloudnet:topology") == ctx.topology.name for tags in (peering.tags, *peering.seen.values()))
+def of_another(ctx: Context, peering: Peering) -> str:
+    """The name of another topology that made a connection, or an empty string."""
+    names = {tags.get(TOPOLOGY_TAG, "") for tags in (peering.tags, *peering.seen.values())} - {""}
+    return "" if ctx.topology.name in names else next(iter(sorted(names)), "")
+
+
+def removable(ctx: Context, peering: Peering) -> bool:
+    """Whether it is this topology's to remove; a narrow plan removes what it names, unless another topology made that."""
+    return ctx.ours(peering) or (ctx.narrow and peering.id in ctx.declared and not of_another(ctx, peering))
 
 
 def name_of(ctx: Context, peering: Peering) -> str:
     """Our name of a connection, from whichever side was tagged."""
     for tags in (peering.tags, *peering.seen.values()):
-        if tags.get("cloudnet:topology") == ctx.topology.name and tags.get(NAME_TAG):
+        if tags.get(TOPOLOGY_TAG) == ctx.topology.name and tags.get(NAME_TAG):
             return tags[NAME_TAG]
     return ""
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from .._model.network import Network, Peering, Resource, RouteTable, SecurityGroup, Vpc
 from ..errors import Code, Finding
 from .blocks import Block, parse
+from .ownership import Ownership
 from .types import PeeringSpec, Topology, VpcSpec
 
 
@@ -35,9 +36,13 @@ class Observed:
         self.warnings.append(str(self.topology.finding(path, message)))
 
     def ours(self, resource: Resource) -> bool:
-        """Whether this topology made it, by the tags of any side that was seen."""
-        seen = resource.seen.values() if isinstance(resource, Peering) else ()
-        return resource.topology == self.topology.name or any(tags.get("cloudnet:topology") == self.topology.name for tags in seen)
+        """Whether this topology made it."""
+        return self.ownership.ours(resource)
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Which resources are the topology's own."""
+        return Ownership(self.topology, self.network, self.identities)
 
     def account(self, spec: VpcSpec) -> str:
         """The 12-digit account, or an empty string when nobody told."""
@@ -49,12 +54,7 @@ class Observed:
 
     def candidates(self, spec: VpcSpec) -> list[Vpc]:
         """The VPCs that a spec may mean: one, as a rule."""
-        there = [vpc for vpc in self.network.vpcs.values() if vpc.region == spec.region]
-        if spec.id:
-            return [vpc for vpc in self.network.vpcs.values() if vpc.id == spec.id]
-        if spec.lookup:
-            return [vpc for vpc in there if all(vpc.tags.get(key) == value for key, value in spec.lookup.items())]
-        return [vpc for vpc in there if self.ours(vpc) and vpc.name == f"vpcs.{spec.name}" and vpc.account in ("", self.account(spec))]
+        return self.ownership.candidates(spec)
 
     def vpc(self, name: str) -> Vpc | None:
         """The VPC that is there, None while it is only planned, or not read."""

@@ -25,7 +25,7 @@ vpcs:
 peerings:
   - {between: [dev, opps]}
 """
-ACTION_KEYS = {"op", "kind", "name", "account", "region", "before", "after", "why"}
+ACTION_KEYS = {"op", "kind", "name", "id", "account", "region", "before", "after", "why"}
 
 
 def reads_only(result: dict[str, Any]) -> bool:
@@ -39,7 +39,7 @@ def writes(lab: RunningLab) -> int:
 def test_the_contract(invoke: Invoke, lab: RunningLab, topology: dict[str, Any]) -> None:
     planned = invoke("network", check=True, diff=True, topology=topology)
     assert planned["changed"] and reads_only(planned) and writes(lab) == 0
-    assert set(planned["plan"]) == {"format_version", "topology", "fingerprint", "counts", "actions"}
+    assert set(planned["plan"]) == {"format_version", "topology", "fingerprint", "counts", "existing", "actions"}
     assert all(set(action) == ACTION_KEYS for action in planned["plan"]["actions"])
     assert re.fullmatch(r"[0-9a-f]{64}", planned["plan"]["fingerprint"])
     added = planned["plan"]["counts"]["add"]
@@ -109,8 +109,8 @@ def test_approval_by_file_fingerprint_and_plan(invoke: Invoke, lab: RunningLab, 
         (None, "is neither a file nor a fingerprint of 64 hexadecimal digits"),
         ("{", "is not JSON"),
         ("[]", "holds no plan"),
-        ("{}", "format_version None is not 1"),
-        ('{"format_version": 1, "topology": "pair", "fingerprint": "0", "actions": []}', "was changed after it was written"),
+        ("{}", "format_version None is not 2"),
+        ('{"format_version": 2, "topology": "pair", "fingerprint": "0", "actions": []}', "was changed after it was written"),
     ],
 )
 def test_a_wrong_approval_is_told_in_a_line(

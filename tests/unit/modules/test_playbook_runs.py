@@ -134,7 +134,7 @@ def test_from_an_empty_account_to_an_empty_account(runs: Runs, monkeypatch: pyte
     ec2 = runs.ec2(monkeypatch)
     assert live(ec2) == []
     plan = runs.artifact("pair", "plan.json")
-    assert plan["format_version"] == 1 and f"Fingerprint: {plan['fingerprint']}" in planned
+    assert plan["format_version"] == 2 and f"Fingerprint: {plan['fingerprint']}" in planned
     assert not (runs.folder / "artifacts" / "pair" / "outputs.json").exists()
 
     # Nobody can say yes where there is no terminal.

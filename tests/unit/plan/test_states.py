@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import PEERING_STATES, Peering, PeeringSide
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import (
+    PEERING_STATES,
+    Association,
+    Peering,
+    PeeringSide,
+    RouteTable,
+    Vpc,
+)
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.states import TABLE, Step
 
 from .conftest import TWO, World, ops
@@ -78,7 +85,39 @@ def test_a_second_connection_of_ours_goes(built: World) -> None:
     elsewhere = replace(built.peering.accepter, vpc="vpc-elsewhere")
     tags = {**built.peering.tags, "cloudnet:name": "peerings.a:c"}
     stray = replace(built.peering, id="pcx-stray", accepter=elsewhere, tags=tags, seen={("111111111111", "us-east-1"): tags})
-    assert ops(built.with_("peerings", stray).plan()) == ["delete peering peerings.a:c"]
+    former = Vpc(
+        id="vpc-elsewhere",
+        account="111111111111",
+        region="us-east-1",
+        tags={**built.peering.tags, "cloudnet:name": "vpcs.c"},
+        cidrs=("10.9.0.0/16",),
+    )
+    there = built.with_("peerings", stray)
+    assert ops(there.with_("vpcs", former).plan()) == ["delete peering peerings.a:c", "delete vpc vpcs.c"]
+    # Of a VPC that is none of the topology's, a tag proves nothing.
+    left = there.with_("vpcs", replace(former, tags={})).plan()
+    assert ops(left) == []
+    assert left.warnings == (
+        "pcx-stray (account 111111111111, us-east-1) carries the tags of two as peerings.a:c, but of what it joins, vpc-elsewhere is"
+        " declared nowhere in the topology (declare it to have the connection removed): it is neither changed nor removed",
+    )
+
+
+def test_another_topologys_connection_and_the_routes_through_it_stay(world: Any) -> None:
+    """Two topologies adopt the same two VPCs, and only one of them made the connection."""
+    text = """
+name: {}
+region: us-east-1
+vpcs: {{a: {{id: vpc-0000000000000000a}}, b: {{id: vpc-0000000000000000b}}}}
+peerings: [{{between: [a, b], routes: {{a: [main], b: [main]}}}}]
+"""
+    here: dict[str, Any] = {"account": "111111111111", "region": "us-east-1"}
+    vpcs = [Vpc(id=f"vpc-0000000000000000{name}", **here, cidrs=(f"10.{number}.0.0/16",)) for number, name in enumerate("ab")]
+    tables = [RouteTable(id=f"rtb-{vpc.id[-1]}", **here, vpc=vpc.id, associations=(Association("x", main=True),)) for vpc in vpcs]
+    first = world(text.format("first")).with_("vpcs", *vpcs).with_("route_tables", *tables).apply()
+    second = first.under(text.format("second"))
+    assert ops(second.plan()) == [] == ops(second.plan(absent=True))
+    assert len(ops(first.plan(absent=True))) == 3
 
 
 def test_routes_and_rules_go_before_the_connection(built: World) -> None:

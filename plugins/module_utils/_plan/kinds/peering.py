@@ -12,7 +12,7 @@ from ..._model.network import Peering, PeeringSide
 from ..actions import Action, Found, Ref, Wanted
 from ..context import Context, ipv6_name
 from ..draft import Draft
-from ..states import DONE, STANDS, Step, accepting, name_of, ours, step, will_be_active, will_stand
+from ..states import DONE, STANDS, Step, accepting, name_of, removable, step, will_be_active, will_stand
 from .base import Kind, Run, same, tag_list, tag_specifications, update_tags
 
 
@@ -24,7 +24,7 @@ class PeeringKind(Kind):
 
     def register(self, ctx: Context) -> None:
         for peering in sorted(ctx.network.peerings.values(), key=lambda item: (item.live, item.id)):
-            if ours(ctx, peering) and peering.live and (name := name_of(ctx, peering)):
+            if ctx.ours(peering) and peering.live and (name := name_of(ctx, peering)):
                 ctx.register(name, peering.id)
         for spec in ctx.topology.peerings:
             connection = ctx.connection(spec)
@@ -62,7 +62,7 @@ class PeeringKind(Kind):
             spec = ctx.declared.get(peering.id)
             unanswered = _unanswered(ctx, peering)
             name = f"peerings.{spec.name}" if spec else name_of(ctx, peering) or unanswered
-            mine = ours(ctx, peering) or bool(unanswered)
+            mine = ctx.ours(peering) or bool(unanswered)
             if not name or not (spec or mine) or step(peering, wanted=True) not in STANDS:
                 continue
             attrs = {
@@ -70,12 +70,11 @@ class PeeringKind(Kind):
                 "accepter": ctx.refer(peering.accepter.vpc),
                 "accepter_account": peering.accepter.account,
                 "accepter_region": peering.accepter.region,
+                "cidrs": {end: _blocks(ctx, side) for end, side in zip(("requester", "accepter"), peering.sides, strict=True)},
                 "tags": dict(peering.tags),
             }
             asked = peering.accepter if unanswered else peering
-            yield Found(
-                name, peering.id, asked.account, asked.region, attrs, ours=mine or (ctx.narrow and spec is not None), stage="peerings"
-            )
+            yield Found(name, peering.id, asked.account, asked.region, attrs, ours=mine or removable(ctx, peering), stage="peerings")
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
         # Direction does not matter to traffic, and a connection cannot be turned round. The tags of one that others made stay theirs.
@@ -154,6 +153,12 @@ class PeeringKind(Kind):
             accepter=accepter,
             seen={(action.account, action.region): after["tags"]},
         )
+
+
+def _blocks(ctx: Context, side: PeeringSide) -> list[str]:
+    """The blocks of one end, as the VPC tells them, else the connection."""
+    there = ctx.network.vpcs.get(side.vpc)
+    return [*there.cidrs, *there.ipv6_cidrs] if there else [*side.cidrs, *side.ipv6_cidrs]
 
 
 def _unanswered(ctx: Context, peering: Peering) -> str:

@@ -17,7 +17,7 @@ from ..._topology.types import PeeringSpec, RouteSpec, VpcSpec
 from ..actions import Action, Found, Ref, Wanted
 from ..context import Context, prefix_list_name
 from ..draft import Draft
-from ..states import ours, will_stand
+from ..states import of_another, removable, will_stand
 from .base import Kind, Run
 
 #: Parameter of CreateRoute and ReplaceRoute by the kind of target. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html
@@ -115,7 +115,7 @@ class RouteKind(Kind):
                     and not wish
                     and route.via == "peering"
                     and (connection := ctx.network.peerings.get(route.target))
-                    and ours(ctx, connection)
+                    and ctx.ours(connection)
                 ):
                     ctx.warnings.append(
                         f"{table.label}: the route to {route.destination} leads through {ctx.refer(route.target)} but is not declared; "
@@ -221,10 +221,9 @@ def _going(ctx: Context, route: Route) -> bool:
     if connection is None:
         return False
     declared = connection.id in ctx.declared
-    removable = ours(ctx, connection) or (ctx.narrow and declared)
     if ctx.narrow and not declared:
         return False
-    return removable and connection.live and (ctx.absent or not declared)
+    return removable(ctx, connection) and connection.live and (ctx.absent or not declared)
 
 
 def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) -> bool:
@@ -235,8 +234,9 @@ def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) ->
             named = ctx.narrow and any(spec.id == route.target for spec in ctx.topology.peerings)
             return wish is not None and (named or ctx.ours(table))
         if wish is not None and _serves(ctx, connection, wish):
-            return True
-        return ours(ctx, connection) and not ctx.narrow and route.destination in _blocks(ctx, connection, table)
+            # In a table that we share, a route through another topology's connection may be that topology's.
+            return ctx.narrow or ctx.ours(table) or not of_another(ctx, connection)
+        return ctx.ours(connection) and not ctx.narrow and route.destination in _blocks(ctx, connection, table)
     if ctx.narrow or not ctx.ours(table):
         return False
     target = next(

@@ -16,7 +16,6 @@ from ..allow import derived, normal
 from ..context import Context
 from ..draft import Draft
 from ..peers import peers
-from ..states import ours
 from .base import Kind, Run, tag_specifications
 
 #: How many rules go into one call: a group holds 60 each way by default, at most 1000.
@@ -78,7 +77,7 @@ class RuleKind(Kind):
         for rule in ctx.network.rules.values():
             group = ctx.network.security_groups.get(rule.group)
             name = ctx.names.get(rule.group, "")
-            mine = rule.topology == ctx.topology.name and not ctx.narrow
+            mine = not ctx.narrow and ctx.ours(rule)
             if group is None or not (name or mine):
                 continue
             attrs = _attrs(ctx, rule)
@@ -90,7 +89,7 @@ class RuleKind(Kind):
             needs: list[str] = []
             other = rule.source_vpc or getattr(ctx.network.security_groups.get(rule.source_group), "vpc", "")
             joined = ctx.network.peerings.get(rule.peering) or connections.get(frozenset((group.vpc, other)))
-            if joined is not None and ours(ctx, joined) and joined.id in ctx.names:
+            if joined is not None and ctx.ours(joined) and joined.id in ctx.names:
                 needs.append(ctx.names[joined.id])
             named = ctx.narrow and rule.topology == ctx.topology.name and wish is not None
             yield Found(

@@ -29,16 +29,10 @@ class VpcKind(Kind):
         for name, spec in ctx.vpcs.items():
             if spec.remote:
                 continue
-            where = (ctx.account(spec), spec.region)
-            vpcs = [vpc for vpc in ctx.network.vpcs.values() if (vpc.account, vpc.region) == where]
-            if spec.id:
-                found = [vpc for vpc in ctx.network.vpcs.values() if vpc.id == spec.id]
-            elif spec.lookup:
-                found = [vpc for vpc in vpcs if all(vpc.tags.get(key) == value for key, value in spec.lookup.items())]
-            else:
-                found = sorted(
-                    (vpc for vpc in vpcs if ctx.ours(vpc) and vpc.name == f"vpcs.{name}"), key=lambda vpc: (-_weight(ctx, vpc), vpc.id)
-                )
+            found = ctx.ownership.candidates(spec)
+            if spec.ours:
+                found = sorted(found, key=lambda vpc: (-_weight(ctx, vpc), vpc.id))
+                found = [vpc for vpc in found if ctx.ours(vpc)] if ctx.absent else found
             if not found:
                 continue
             ctx.register(f"vpcs.{name}", found[0].id)
@@ -55,12 +49,12 @@ class VpcKind(Kind):
             yield Wanted(self.name, f"vpcs.{name}", ctx.account(spec), spec.region, attrs, path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        yield from tagged(
-            ctx,
-            ctx.network.vpcs,
-            lambda vpc: {"cidr": vpc.cidrs[0], **{key: getattr(vpc, key) for key in DNS}},
-            lambda vpc: _weight(ctx, vpc),
-        )
+        yield from tagged(ctx, ctx.network.vpcs, _attrs, lambda vpc: _weight(ctx, vpc))
+        for name, spec in ctx.vpcs.items():
+            there = ctx.network.vpcs.get(ctx.ids.get(f"vpcs.{name}", ""))
+            if spec.ours and there is not None and not ctx.ours(there):
+                # None of ours, and in the way of the one that is declared.
+                yield Found(f"vpcs.{name}", there.id, there.account, there.region, _attrs(there), ours=False)
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
         (action,) = actions
@@ -142,6 +136,10 @@ def default_entries(*, ipv6: bool, allow: bool = True) -> tuple[AclEntry, ...]:
         if ipv6:
             entries.append(AclEntry(32768, egress, False, "-1", "::/0"))
     return tuple(entries)
+
+
+def _attrs(vpc: Vpc) -> dict[str, Any]:
+    return {"cidr": vpc.cidrs[0], "cidrs": [*vpc.cidrs, *vpc.ipv6_cidrs], **{key: getattr(vpc, key) for key in DNS}}
 
 
 def _weight(ctx: Context, vpc: Vpc) -> int:
