@@ -1,37 +1,37 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who of a topology's named ends can talk to whom: what a plan opens and closes, whether its expectations hold, and all pairs as a matrix.
+"""Who of a topology's named ends can talk to whom: whether its expectations hold, and all pairs as a matrix.
 
 Pure: it takes networks, observed or simulated. What was not observed is ``unknown``, never a guess.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise, permutations
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any
 
 from ._model.network import Network, Rule
 from ._plan.context import Context
 from ._plan.kinds import KINDS
 from ._plan.planner import plan
 from ._plan.simulate import ids_after, simulate
-from ._reach.endpoints import End
+from ._reach.endpoints import End, of_block, resolve
 from ._reach.explain import other
 from ._reach.matrix import Matrix, Question, matrix
-from ._reach.reach import Journey, journey, reach, value
+from ._reach.reach import reach
 from ._reach.traffic import traffic
 from ._reach.verdict import BLOCKED, FORWARD, REACHABLE, UNKNOWN, Blocker, Disposition, Trace, Verdict
 from ._topology.types import Expect, Place, Topology
+from .block_ends import WHOLE, named_by, stood_for
 from .ends import Spot, World, spots
 from .errors import CloudnetError
 
 #: Something of the topology is not there. Ours: AWS's analyzer is only asked about what is.
 NOT_THERE = "NOT_THERE"
-INTERNET = Spot(Place("internet"))
-#: ((question, family), from, to, change): an end is a place where all of it is alike, else a spot.
-Told: TypeAlias = "tuple[tuple[Question, int], Place | Spot, Place | Spot, str]"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def questions(topology: Topology, rules: Iterable[Rule] = ()) -> list[Question]:
             rest[Question("icmp", None if ping else f"{low}/{-1 if high is None else high}")] = None
         else:
             rest[Question(protocol)] = None
-    ports = [Question(protocol, _port(*piece)) for protocol, found in spans.items() for piece in _pieces(found)]
+    ports = [Question(protocol, port_of(*piece)) for protocol, found in spans.items() for piece in _pieces(found)]
     return [*ports, *rest] or [Question("icmp")]
 
 
@@ -119,144 +119,9 @@ def _pieces(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(low, high) for low, high in pieces if any(first <= low and high <= last for first, last in spans)]
 
 
-def _port(low: int, high: int) -> int | str | None:
+def port_of(low: int, high: int) -> int | str | None:
+    """A range of ports as a question has it: None for all, a number for one."""
     return None if (low, high) == (0, 65535) else low if low == high else f"{low}-{high}"
-
-
-def changes(
-    topology: Topology,
-    before: Network,
-    after: Network,
-    ids_before: Mapping[str, str],
-    ids_later: Mapping[str, str],
-    *,
-    expects: bool = True,
-) -> dict[str, Any]:
-    """``opened``, ``closed``, ``unknown``: rows of from, to, protocol, port, families, traffic. ``expect``: as check's.
-
-    Between every two named ends of one VPC or of two that are joined, and to and from the internet where there is a gateway, both ways.
-    ``opened`` was blocked or not there and is reachable; ``unknown`` differs, but one of the two answers is not known.
-    """
-    old, new = World(topology, before, ids_before), World(topology, after, ids_later)
-    told: dict[str, list[dict[str, Any]]] = {"opened": [], "closed": [], "unknown": []}
-    if before is not after:
-        sides = [_Answers(old), _Answers(new)]
-        # A rule that goes speaks of ports of which the topology no longer does.
-        going = [before.rules[key] for key in sorted(before.rules.keys() - after.rules.keys())]
-        asked = questions(topology, (rule for rule in going if rule.protocol != "-1"))
-        for row in _rows(_told(sides, asked, spots(old, new, planned=False))):
-            told[row.pop("change")].append(row)
-    return {**told, "expect": check(new, queries(topology.expects)) if expects else []}
-
-
-class _Answers:
-    """The verdicts' words in one network. The way is worked out once for all groups that are in the same two places."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.index = world, world.index
-        self.ends: dict[Spot, End | None] = {}
-        self.ways: dict[tuple[Any, ...], Journey] = {}
-        self.links: dict[tuple[str, str], bool] = {}
-        self.linked = {pair for peering in world.network.peerings.values() for pair in permutations(peering.pair)}
-        self.transit = {item.resource for item in world.network.transit_attachments.values()}
-        self.transit |= {
-            table.vpc for table in world.network.route_tables.values() if any(item.via == "transit_gateway" for item in table.routes)
-        }
-
-    def end(self, spot: Spot) -> End | None:
-        """The spot's end, found once."""
-        if spot not in self.ends:
-            self.ends[spot] = self.world.ends(spot.place)[0][1] if spot is INTERNET else self.world.end(spot)
-        return self.ends[spot]
-
-    def joined(self, one: str, other_vpc: str) -> bool:
-        """Whether anything could lead from the one VPC to the other, by their names; the internet has none."""
-        pair = (one, other_vpc)
-        if pair not in self.links:
-            self.links[pair] = self._linked(*pair)
-        return self.links[pair]
-
-    def _linked(self, one: str, other_vpc: str) -> bool:
-        if not one or not other_vpc:
-            return self.world.vpc_id(one or other_vpc) in self.index.gateways_of
-        here, there = self.world.vpc_id(one), self.world.vpc_id(other_vpc)
-        return here == there or (here, there) in self.linked or {here, there} <= self.transit
-
-    def word(self, one: Spot, other: Spot, question: Question, family: int) -> str:
-        """reachable, blocked (or not there), unknown."""
-        source, destination = self.end(one), self.end(other)
-        if source is None or destination is None:
-            unread = any(self.world.unread(spot) for spot, end in ((one, source), (other, destination)) if end is None)
-            return UNKNOWN if unread else BLOCKED
-        if not self.joined(one.vpc, other.vpc):
-            return BLOCKED
-        if family not in source.families or family not in destination.families:
-            return BLOCKED
-        asked = traffic(question.protocol, question.port, family=family)
-        ends = ((end.vpc, end.subnet, end.interface, end.address(family), end.public) for end in (source, destination))
-        key = (*ends, question, family)
-        way = self.ways.get(key)
-        if way is None:
-            way = self.ways[key] = journey(self.index, source, destination, asked, family)
-        return value(self.index, source, destination, asked, family, way)
-
-
-def _told(sides: Sequence[_Answers], asked: Sequence[Question], found: Sequence[Spot]) -> Iterator[Told]:
-    """((question, family), from, to, change), by places where all spots of a place agree, else spot by spot."""
-    by_place: dict[Place, list[Spot]] = {}
-    for spot in (*found, INTERNET):
-        by_place.setdefault(spot.place, []).append(spot)
-    families = (4, 6) if any(end and 6 in end.families for side in sides for spot in found if (end := side.end(spot))) else (4,)
-    for one, other_place in permutations(by_place, 2):
-        if not any(side.joined(one.vpc, other_place.vpc) for side in sides):
-            continue
-        pairs = [(here, there) for here in by_place[one] for there in by_place[other_place]]
-        for question in asked:
-            for family in families:
-                answers = {pair: _change(*(side.word(*pair, question, family) for side in sides)) for pair in pairs}
-                if len(set(answers.values())) == 1:
-                    yield (question, family), one, other_place, min(answers.values())
-                else:
-                    for (here, there), change in answers.items():
-                        yield (question, family), _key(here, by_place), _key(there, by_place), change
-
-
-def _key(spot: Spot, by_place: Mapping[Place, Sequence[Spot]]) -> Place | Spot:
-    return spot if len(by_place[spot.place]) > 1 else spot.place
-
-
-def _change(before: str, after: str) -> str:
-    if before == after:
-        return ""
-    return {(BLOCKED, REACHABLE): "opened", (REACHABLE, BLOCKED): "closed"}.get((before, after), "unknown")
-
-
-def _rows(told: Iterable[Told]) -> Iterator[dict[str, Any]]:
-    """What changes, with adjacent pieces of ports and both families told at once."""
-    families: dict[tuple[str, Place | Spot, Place | Spot, Question], list[int]] = {}
-    for (question, family), one, other_end, change in told:
-        if change:
-            families.setdefault((change, one, other_end, question), []).append(family)
-    grouped: dict[tuple[str, Place | Spot, Place | Spot, str, tuple[int, ...]], list[object]] = {}
-    for (change, one, other_end, question), found in families.items():
-        grouped.setdefault((change, one, other_end, question.protocol, tuple(found)), []).append(question.port)
-    for (change, one, other_end, protocol, found_in), ports in grouped.items():
-        for port in _merged(protocol, ports):
-            words = words_of(protocol, port) + (" (IPv6)" if found_in == (6,) else "")
-            row = {"from": str(one), "to": str(other_end), "protocol": protocol, "port": port, "families": list(found_in), "traffic": words}
-            yield {**row, "change": change}
-
-
-def _merged(protocol: str, ports: list[Any]) -> list[Any]:
-    if protocol not in ("tcp", "udp"):
-        return ports
-    spans: list[tuple[int, int]] = []
-    for low, high in sorted(traffic(protocol, port).span for port in ports):
-        if spans and spans[-1][1] + 1 == low:
-            spans[-1] = (spans[-1][0], high)
-        else:
-            spans.append((low, high))
-    return [_port(*span) for span in spans]
 
 
 def words_of(protocol: str, port: object) -> str:
@@ -331,19 +196,21 @@ def why(verdict: Verdict) -> str:
 
 
 def named_matrix(world: World) -> Matrix:
-    """All pairs of the topology's named ends that are there, for what the topology speaks of. A group whose subnets agree is one end."""
+    """All pairs of the topology's named ends that are there, and of the blocks that their groups' rules name, for what the topology speaks
+    of. A group whose subnets agree is one end."""
     asked = questions(world.topology)
-    there = {spot: end for spot in spots(world) if (end := world.end(spot)) is not None}
+    there: dict[Spot, End] = {spot: end for spot in spots(world) if (end := world.end(spot)) is not None}
+    outside = _outside(world, list(there.values()))
     listed = list(there)
     by_place: dict[Place, list[int]] = {}
     for number, spot in enumerate(listed):
         by_place.setdefault(spot.place, []).append(number)
     if all(len(members) == 1 for members in by_place.values()):
-        return matrix(world.network, {spot.place: end for spot, end in there.items()}, asked)
-    whole = matrix(world.network, there, asked)
+        return matrix(world.network, {**{spot.place: end for spot, end in there.items()}, **outside}, asked)
+    whole = matrix(world.network, {**there, **outside}, asked)
     kept: dict[Place | Spot, End] = {}
     for place, members in by_place.items():
-        others = [number for number in range(len(listed)) if number not in members]
+        others = [number for number in range(len(whole.names)) if number not in members]
         views = {
             tuple((whole.verdict(one, far, item), whole.verdict(far, one, item)) for far in others for item in range(len(asked)))
             for one in members
@@ -352,7 +219,29 @@ def named_matrix(world: World) -> Matrix:
             kept[place] = there[listed[members[0]]]
         else:
             kept |= {listed[one]: there[listed[one]] for one in members}
-    return matrix(world.network, kept, asked)
+    return matrix(world.network, {**kept, **outside}, asked)
+
+
+def _outside(world: World, ends: Sequence[End]) -> dict[Place, End]:
+    """The blocks that the rules of ends' groups name and no named end stands for, with the internet where one names all of it.
+
+    Of egress the rules for everything are left out: AWS gives one to each group.
+    """
+    groups = dict.fromkeys(group for end in ends for group in end.groups or ())
+    named = named_by(world.index, groups, egress=False)
+    blocks = [*named, *(block for block in named_by(world.index, groups, egress=True) if block not in WHOLE)]
+    owned = [
+        ipaddress.ip_network(cidr) for name, spec in world.topology.vpcs.items() if not spec.remote
+        for cidr in world.index.cidrs(world.vpc_id(name))
+    ]  # fmt: skip
+    found: dict[Place, End] = {}
+    for block in sorted(dict.fromkeys(blocks)):
+        if block in WHOLE:
+            found[Place("internet")] = resolve(world.index, "internet")
+        elif not stood_for(block, owned, ends):
+            with suppress(CloudnetError):  # of several VPCs: which is meant depends on who asks
+                found[Place("cidr", name=block)] = of_block(world.index, block)
+    return found
 
 
 def matrix_text(found: Matrix) -> str:

@@ -8,13 +8,13 @@ declared there, else with all groups of the VPC, else with its default group; an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ._model.network import Instance, Network, Subnet
 from ._reach.blocks import candidates, plainest
-from ._reach.endpoints import End, launchable, resolve
+from ._reach.endpoints import End, launchable, resolve, some_address
 from ._reach.index import Index
 from ._topology.types import InstanceSpec, Place, Topology, VpcSpec
 from .errors import CloudnetError
@@ -44,8 +44,8 @@ class Spot:
         return self.place.name if self.place.kind == "instance" else ""
 
     def __str__(self) -> str:
-        """The place, and for a group the subnet, for it could be in several."""
-        return f"{self.place} in {self.subnet}" if self.place.kind == "group" else str(self.place)
+        """The place; for a group the subnet too, for it could be in several, which says as well that it is a group."""
+        return f"{self.place.vpc}.{self.place.name} in {self.subnet}" if self.place.kind == "group" else str(self.place)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ class World:
         if place.kind == "internet":
             return [("internet", resolve(self.index, "internet"))]
         if place.kind == "cidr":
-            address = self._address(place.name)
+            address, _slash, length = place.name.partition("/")
+            address = address if length in ("32", "128") else some_address(self.index, place.name)
             return [(place.name, replace(resolve(self.index, address, near), text=address))]
         if self.topology.vpcs[place.vpc].remote:
             raise CloudnetError(f"{place} is in a VPC for which there are no credentials: name an address of it")
@@ -167,11 +168,6 @@ class World:
                 raise CloudnetError(f"whether {spot.place} is there was not read ({file})")
             found.append((str(spot), end))
         return found
-
-    def _address(self, cidr: str) -> str:
-        """One address that stands for a block: itself if it is one, else the plainest of it."""
-        address, _slash, length = cidr.partition("/")
-        return address if length in ("32", "128") else plainest(self.index.named_blocks, candidates(cidr))
 
 
 def instance_spot(spec: VpcSpec, instance: InstanceSpec) -> Spot:
@@ -206,7 +202,7 @@ def spots(*worlds: World, planned: bool = True) -> list[Spot]:
         places: dict[object, str] = {}
         names = dict.fromkeys(name for world in worlds for name in world.subnets(vpc))
         for name in names:
-            places.setdefault(tuple(_kind(world, Spot(spec.place("subnet", name), name)) for world in worlds), name)
+            places.setdefault(subnet_kind(worlds, vpc, name), name)
         if groups := instance_groups(spec):
             found += [Spot(spec.place("group", group), subnet, (group,)) for group in groups for subnet in places.values()]
         else:
@@ -214,8 +210,14 @@ def spots(*worlds: World, planned: bool = True) -> list[Spot]:
     return found
 
 
+def subnet_kind(worlds: Iterable[World], vpc: str, name: str) -> object:
+    """What tells a subnet of a VPC from its neighbours in some worlds: equal for those that are alike in every one."""
+    return tuple(_kind(world, Spot(Place("subnet", vpc, name), name)) for world in worlds)
+
+
 def _kind(world: World, spot: Spot) -> object:
-    """What tells a subnet from its neighbours: table, ACL, doors, zone where a transit gateway asks for it, and the rules on its blocks."""
+    """What tells a subnet from its neighbours: table, ACL, doors, zone where a transit gateway asks for it, and which of the blocks that
+    the network names it lies in, its VPC's own among them: a VPC has several, and not all are routed to or let in everywhere."""
     subnet, index = world.subnet(spot), world.index
     if subnet is None:
         return None
@@ -225,5 +227,4 @@ def _kind(world: World, spot: Spot) -> object:
     )
     doors = tuple(nat.id for nat in index.nats_of.get(subnet.vpc, ()) if nat.subnet == subnet.id)
     zone = subnet.zone if world.network.transit_attachments else ""
-    own = tuple(block if block not in index.cidrs(subnet.vpc) else "" for block in blocks)
-    return (table.id if table else "", acl.id if acl else "", subnet.map_public_ip, doors, zone, own)
+    return (table.id if table else "", acl.id if acl else "", subnet.map_public_ip, doors, zone, blocks)

@@ -30,9 +30,10 @@ from ._plan.simulate import ids_after, simulate
 from ._topology.preflight import preflight
 from ._topology.types import Topology
 from .advice import advise
-from .connectivity import changes
 from .errors import ApplyError, Finding, PreflightError
 from .evidence import missing, read
+from .exposure import exposed
+from .openings import changes
 from .render import expect_failure
 from .scopes import scopes
 
@@ -244,13 +245,18 @@ class Estate:
         """
         expects = bool(self.topology.expects) and not options.absent
         if options.narrow or options.only or not (plan.actions or expects):
-            return NOTHING, []
+            return NOTHING, self._exposed(network, plan, options)
         full, notes = self.evident(snapshot, network, plan.ids)
         after = simulate(full, plan) if plan.actions else full
         told = changes(self.topology, full, after, plan.ids, ids_after(full, plan), expects=expects)
         # What is left for a later stage is not there yet: that it fails is then no news; it is shown, and nobody is warned.
         whole = options.through == "all"
-        return told, [*notes, *(expect_failure(row) for row in told["expect"] if whole and not row["ok"])]
+        failed = [expect_failure(row) for row in told["expect"] if whole and not row["ok"]]
+        return told, [*notes, *self._exposed(full, plan, options), *failed]
+
+    def _exposed(self, network: Network, plan: Plan, options: Options) -> list[str]:
+        """The groups that are open to more than one network after the plan, as warnings."""
+        return [] if options.absent else exposed(self.topology, simulate(network, plan), ids_after(network, plan))
 
     def evident(self, snapshot: Snapshot, network: Network, ids: Mapping[str, str]) -> tuple[Network, list[str]]:
         """The network with all that decides who of the topology reaches whom, and what of that could not be read."""

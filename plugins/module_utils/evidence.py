@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ._aws.observe import FILTER_VALUES, READS
 from ._model.network import Network
 from ._model.snapshot import Snapshot, plain, sorted_items
 from ._topology.types import Topology
+from ._topology.width import public
 from .errors import AwsError, CredentialsError, EndpointUnreachable
 
 #: What every packet meets.
@@ -40,7 +42,8 @@ def missing(topology: Topology, network: Network, ids: Mapping[str, str], accoun
     """
     files = {*ALWAYS}
     kinds = {place.kind for item in topology.expects for place in (item.source, item.target)}
-    if kinds & {"internet", "cidr"} or any(vpc.internet_gateway or vpc.nat_subnets for vpc in topology.vpcs.values()):
+    gateways = any(vpc.internet_gateway or vpc.nat_subnets for vpc in topology.vpcs.values())
+    if gateways or kinds & {"internet", "cidr"} or _names_outside(topology, network):
         files |= {*DOORS}
     if "cidr" in kinds or any(vpc.instances for vpc in topology.vpcs.values()):
         files |= {*INSTANCES}
@@ -56,6 +59,21 @@ def missing(topology: Topology, network: Network, ids: Mapping[str, str], accoun
         if (*place, file) not in network.complete
     ]
     return [*found, *(item for place in places for item in _prefix_lists(network, *place))]
+
+
+def _names_outside(topology: Topology, network: Network) -> bool:
+    """Whether a rule, declared or of ours, lets in or out what comes from the internet, or may: an adopted VPC has gateways of its own."""
+    declared = [
+        rule for vpc in topology.vpcs.values() for group in vpc.security_groups.values() for rule in (*group.rules, *(group.egress or ()))
+    ]
+    ours = [rule for rule in network.rules.values() if rule.topology == topology.name]
+    sources = [allow.source for allow in topology.allows]
+    lists = [rule.prefix_list for rule in declared] + [rule.prefix_list for rule in ours]
+    if any(lists) or any(source.kind in ("internet", "prefix_list") for source in sources):
+        return True
+    blocks = {cidr for rule in declared for cidr in rule.cidrs} | {rule.cidr for rule in ours if rule.cidr}
+    blocks |= {source.name for source in sources if source.kind == "cidr"}
+    return any(public([block], block.version) for block in map(ipaddress.ip_network, blocks))
 
 
 def _prefix_lists(network: Network, account: str, region: str) -> Iterator[Missing]:

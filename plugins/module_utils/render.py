@@ -159,21 +159,29 @@ def handoff_text(papers: Iterable[Mapping[str, Any]]) -> str:
 
 
 def connectivity_lines(connectivity: Mapping[str, Any]) -> list[str]:
-    """What a plan opens and closes, a line for each pair of ends, and which expectations do not hold after it."""
+    """What a plan opens and closes, a line for each pair of ends with the instances behind them, and which expectations do not hold after
+    it."""
     lines = []
     for key, word, note in (
         ("opened", "opens", ""),
         ("closed", "closes", ""),
         ("unknown", "may change", " (not all that decides is known)"),
     ):
-        pairs: dict[tuple[str, str], list[str]] = {}
+        pairs: dict[tuple[str, str, str], list[str]] = {}
         for row in connectivity.get(key) or ():
-            pairs.setdefault((row["from"], row["to"]), []).append(row["traffic"])
-        lines += [f"{word}: {source} -> {target} {', '.join(traffic)}{note}" for (source, target), traffic in pairs.items()]
+            pairs.setdefault((row["from"], row["to"], _instances(row)), []).append(row["traffic"])
+        lines += [f"{word}: {source} -> {target} {', '.join(traffic)}{behind}{note}" for (source, target, behind), traffic in pairs.items()]
     for row in connectivity.get("expect") or ():
         if not row["ok"]:
             lines.append(f"expect {'unknown' if row['ok'] is None else 'fails'}: {expect_failure(row)}")
     return lines
+
+
+def _instances(row: Mapping[str, Any]) -> str:
+    """The instances behind the ends of a row: `` (from dev.one, dev.two to ops.tool)``. Plans of earlier versions have none."""
+    sides = ((word, row.get(f"{word}_instances") or ()) for word in ("from", "to"))
+    text = " ".join(f"{word} {', '.join(names)}" for word, names in sides if names)
+    return f" ({text})" if text else ""
 
 
 def expect_failure(row: Mapping[str, Any]) -> str:

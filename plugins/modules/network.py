@@ -219,18 +219,28 @@ outputs:
       sample: {"dev:ops": {accepter: ops, id: pcx-0a1b2c3d4e5f60718, requester: dev, status: active}}
 connectivity:
   description:
-    - Who can reach whom after the plan and could not before, and the other way round, between the topology's named ends, for the ports that
-      its C(allow), C(expect) and rules speak of. See L(the documentation of reachability,
+    - Who can reach whom after the plan and could not before, and the other way round, between the topology's named ends and the blocks that
+      its rules name, for the ports that its C(allow), C(expect) and rules speak of. See L(the documentation of reachability,
       https://github.com/cloudnet/cloudnet.vpc/blob/main/docs/reachability.md).
     - Empty when nothing is to be done; C(expect) is told on every run. An expectation that fails is a warning, and does not stop the task.
   returned: success
   type: dict
   contains:
     opened:
-      description: What was blocked, or not there, and is reachable after the plan.
+      description:
+        - What was blocked, or not there, and is reachable after the plan. C(from_instances) and C(to_instances) are the instances behind
+          the groups at the ends, of which the same is true.
       type: list
       elements: dict
-      sample: [{families: [4], from: dev.servers, port: 443, protocol: tcp, to: ops.tools, traffic: tcp 443}]
+      sample:
+        - families: [4]
+          from: dev.servers
+          from_instances: [dev.server]
+          port: 443
+          protocol: tcp
+          to: ops.tools
+          to_instances: []
+          traffic: tcp 443
     closed:
       description: What was reachable and is blocked, or gone, after the plan.
       type: list

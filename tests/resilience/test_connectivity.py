@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
-from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import changes, check, ids_of, queries
+from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import check, ids_of, queries
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Options
+from ansible_collections.cloudnet.vpc.plugins.module_utils.openings import changes
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

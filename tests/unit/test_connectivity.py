@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Network
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Interface, Network, Vpc
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import load
@@ -18,7 +18,6 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
     Query,
     accounts_in,
     answer,
-    changes,
     check,
     matrix_text,
     named_matrix,
@@ -29,6 +28,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.evidence import missing
+from ansible_collections.cloudnet.vpc.plugins.module_utils.openings import changes
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import connectivity_lines, expect_failure, expect_table
 
 FINANCE = Path(__file__).parents[2] / "docs" / "examples" / "finance_hub.yml"
@@ -156,20 +156,153 @@ SAME: dict[str, Any] = {
 }
 
 
+HUB: dict[str, Any] = {
+    "name": "hub",
+    "region": "us-east-1",
+    "vpcs": {
+        "hub": {
+            "cidr": "10.70.0.0/16",
+            "subnets": {"run": {"cidr": "10.70.1.0/24", "az": "a"}},
+            "security_groups": {"db": {"rules": [{"from": "10.71.0.0/16", "tcp": 5432}]}},
+        },
+        "eks": {
+            "cidr": ["10.71.0.0/16", "100.65.0.0/16"],
+            "subnets": {"node": {"cidr": "10.71.1.0/24", "az": "a"}, "pod": {"cidr": "100.65.0.0/18", "az": "a"}},
+            "security_groups": {"work": {}},
+        },
+    },
+    "peerings": [{"between": ["hub", "eks"]}],
+}
+
+
+def test_subnets_of_different_blocks_of_a_vpc_are_different_ends() -> None:
+    told, world = stage(HUB)
+    assert opens(told) == ["eks.work in node -> hub.db tcp 5432"]
+    assert named_matrix(world).names == ("hub.db", "eks.work in node", "eks.work in pod")
+    # A block that is not routed to tells them apart as well as one that no rule lets in.
+    open_to_all = copy.deepcopy(HUB)
+    open_to_all["vpcs"]["hub"]["security_groups"]["db"]["rules"] = [{"from": "eks", "tcp": 5432}]
+    open_to_all["peerings"][0]["cidrs"] = {"except": {"eks": ["100.65.0.0/16"]}}
+    assert opens(stage(open_to_all)[0]) == ["eks.work in node -> hub.db tcp 5432"]
+    del open_to_all["peerings"][0]["cidrs"]
+    assert opens(stage(open_to_all)[0]) == ["eks.work -> hub.db tcp 5432"]
+
+
+def bastion(*sources: str, **vpc: Any) -> dict[str, Any]:
+    """A VPC with a group that lets ssh in, in a public subnet."""
+    subnets = {"edge": {"cidr": "10.0.1.0/24", "az": "a", "public": True}}
+    rules = [{"from": source, "tcp": 22} for source in sources]
+    hub = {"cidr": "10.0.0.0/16", "subnets": subnets, "security_groups": {"ssh": {"rules": rules}}}
+    lists = {"offices": ["198.51.100.0/24", "9.0.0.0/8"]}
+    return {"name": "b", "region": "us-east-1", "prefix_lists": lists, "vpcs": {"hub": {**hub, **vpc}}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "lines"),
+    [
+        (["8.0.0.0/7"], ["opens: 8.0.0.0/7 -> hub.ssh tcp 22"]),
+        (["198.51.100.7/32"], ["opens: 198.51.100.7/32 -> hub.ssh tcp 22"]),
+        (["8.0.0.0/7", "8.8.8.0/24"], ["opens: 8.0.0.0/7 -> hub.ssh tcp 22", "opens: 8.8.8.0/24 -> hub.ssh tcp 22"]),
+        (["0.0.0.0/0"], ["opens: internet -> hub.ssh tcp 22"]),
+        (["0.0.0.0/1", "128.0.0.0/1"], ["opens: internet -> hub.ssh tcp 22"]),
+        (["0.0.0.0/1"], ["opens: 0.0.0.0/1 -> hub.ssh tcp 22"]),
+        (["0.0.0.0/0", "203.0.113.0/24"], ["opens: internet -> hub.ssh tcp 22"]),
+        (["offices"], ["opens: 198.51.100.0/24 -> hub.ssh tcp 22", "opens: 9.0.0.0/8 -> hub.ssh tcp 22"]),
+        # No subnet is there, so nobody can be.
+        (["10.0.9.0/24"], []),
+        # Whose it is, and which way they come, is not known.
+        (["192.168.7.0/24"], ["may change: 192.168.7.0/24 -> hub.ssh tcp 22 (not all that decides is known)"]),
+        # Where a named end stands for all of it, that is told.
+        (["10.0.0.0/16"], ["opens: hub.far -> hub.ssh tcp 22"]),
+    ],
+)
+def test_a_plan_that_opens_a_port_says_so(sources: list[str], lines: list[str]) -> None:
+    groups = {"ssh": {"rules": [{"from": source, "tcp": 22} for source in sources]}} | ({"far": {}} if "10.0.0.0/16" in sources else {})
+    told, world = stage(bastion(*sources, security_groups=groups))
+    assert [line for line in connectivity_lines(told) if "-> internet" not in line] == lines
+    nothing = {**groups, "ssh": {}}
+    told, _world = stage(bastion(security_groups=nothing), start=world.network)
+    closed = [line.replace("opens:", "closes:") for line in lines]
+    assert connectivity_lines(told) == closed
+
+
+def test_blocks_are_ends_of_the_matrix() -> None:
+    _told, world = stage(bastion("8.0.0.0/7", "offices"))
+    found = named_matrix(world)
+    assert found.names == ("hub.ssh", "198.51.100.0/24", "8.0.0.0/7", "9.0.0.0/8")
+    rows = {(row["source"], row["destination"]): row["verdict"] for row in found.rows()}
+    # Nothing is asked of two that are both elsewhere.
+    assert set(rows) == {(one, other) for one in found.names for other in found.names if (one == "hub.ssh") != (other == "hub.ssh")}
+    assert {rows[block, "hub.ssh"] for block in found.names[1:]} == {"reachable"}
+    assert found.counts() == {"reachable": 6, "blocked": 0, "unknown": 0}
+    assert found.table().splitlines()[2].split() == ["198.51.100.0/24", "->", "yes", "-", "-", "-"]
+    _told, world = stage(bastion("0.0.0.0/0"))
+    assert named_matrix(world).names == ("hub.ssh", "internet")
+
+
+def test_one_rule_is_one_line_with_the_instances_behind_it() -> None:
+    document = pair()
+    document["vpcs"]["a"]["instances"] = {
+        "one": {"subnet": "app", "security_groups": ["web"]},
+        "two": {"subnet": "far", "security_groups": ["web"]},
+    }
+    document["vpcs"]["b"]["instances"] = {"base": {"subnet": "db", "security_groups": ["sql"]}}
+    _told, world = stage(document)
+    there = {}
+    for number, (vpc, name, subnet, _group) in enumerate(
+        (("a", "one", "app", "web"), ("a", "two", "far", "web"), ("b", "base", "db", "sql"))
+    ):
+        known = world.network.subnets[world.ids[f"vpcs.{vpc}.subnets.{subnet}"]]
+        there[f"i-{number}"] = Instance(
+            id=f"i-{number}",
+            account="111111111111",
+            region="us-east-1",
+            tags={"cloudnet:topology": "pair", "cloudnet:name": f"vpcs.{vpc}.instances.{name}"},
+            vpc=known.vpc,
+            subnet=known.id,
+            state="running",
+            private_ip=known.cidr.replace(".0/24", ".20"),
+            interfaces=(f"eni-{number}",),
+        )
+    interfaces = {
+        item.interfaces[0]: Interface(
+            id=item.interfaces[0],
+            account=item.account,
+            region=item.region,
+            vpc=item.vpc,
+            subnet=item.subnet,
+            groups=(world.ids[f"vpcs.{group}"],),
+            private_ips=(item.private_ip,),
+            instance=item.id,
+            type="interface",
+        )
+        for item, group in zip(there.values(), ("a.security_groups.web", "a.security_groups.web", "b.security_groups.sql"), strict=True)
+    }
+    start = replace(world.network, instances=there, interfaces=interfaces)
+    told, _after = stage({**document, "allow": []}, start=start)
+    assert connectivity_lines(told) == ["closes: a.web -> b.sql tcp 80-90 (from a.one, a.two to b.base)"]
+    (row,) = told["closed"]
+    assert (row["from_instances"], row["to_instances"]) == (["a.one", "a.two"], ["b.base"])
+    # One whose subnet has no route is not behind it.
+    narrow = {**document, "peerings": [{"between": ["a", "b"], "routes": {"a": ["private"], "b": ["private"]}}]}
+    told, _after = stage(narrow, start=start)
+    assert connectivity_lines(told) == ["closes: a.web in far -> b.sql tcp 80-90 (from a.two to b.base)"]
+
+
 def test_things_that_share_a_name_are_different_ends() -> None:
     told, world = stage(SAME)
-    assert opens(told) == ["group:web.app in app -> group:data.db tcp 5432"]
+    assert opens(told) == ["web.app in app -> group:data.db tcp 5432"]
     found = named_matrix(world)
     assert found.names == (
         "instance:web.app",
-        "group:web.app in app",
-        "group:web.app in far",
+        "web.app in app",
+        "web.app in far",
         "group:web.far",
         "instance:data.db",
         "group:data.db",
     )
     assert {(row["source"], row["destination"]) for row in found.rows() if row["verdict"] == "reachable"} == {
-        (source, target) for source in ("instance:web.app", "group:web.app in app") for target in ("instance:data.db", "group:data.db")
+        (source, target) for source in ("instance:web.app", "web.app in app") for target in ("instance:data.db", "group:data.db")
     }
     rows = check(world, queries(world.topology.expects))
     assert [(row["from"], row["to"], row["ok"]) for row in rows] == [
@@ -308,3 +441,19 @@ def test_accounts_are_known_from_what_is_there() -> None:
     topology = load(document)
     todo = plan(topology, Network(), {"one": "111111111111", "two": "222222222222"})
     assert accounts_in(topology, simulate(Network(), todo)) == {"one": "111111111111", "two": "222222222222"}
+
+
+def test_gateways_of_an_adopted_vpc_are_read_where_rules_speak_of_what_is_outside() -> None:
+    network = Network(
+        vpcs={"vpc-0123456789abcdef0": Vpc(id="vpc-0123456789abcdef0", account="111111111111", region="us-east-1", cidrs=("10.0.0.0/16",))}
+    )
+    for rules, doors in (
+        ([{"from": "198.51.100.7/32", "tcp": 22}], True),
+        ([{"from": "internet", "tcp": 22}], True),
+        ([{"from": "pl-0123456789abcdef0", "tcp": 22}], True),
+        ([{"from": "10.0.0.0/16", "tcp": 22}], False),
+    ):
+        adopted = {"id": "vpc-0123456789abcdef0", "security_groups": {"ssh": {"rules": rules}}}
+        topology = load({"name": "a", "region": "us-east-1", "vpcs": {"hub": adopted}})
+        wanted = {item.file for item in missing(topology, network, {"vpcs.hub": "vpc-0123456789abcdef0"}, ACCOUNTS)}
+        assert ({"InternetGateways", "NatGateways", "EgressOnlyInternetGateways"} <= wanted) is doors, rules

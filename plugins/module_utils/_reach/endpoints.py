@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from .._model.network import Endpoint, Interface, NatGateway, Subnet
 from ..errors import CloudnetError
-from .blocks import candidates, plainest, private
+from .blocks import HOST_SERVICES, RESERVED, any_holds, candidates, plainest, private
 from .index import Index
 
 #: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
@@ -83,6 +83,26 @@ def resolve(index: Index, text: str, near: End | None = None) -> End:
     if vpc and vpc not in index.all_vpcs:
         raise CloudnetError(f"{asked}: {vpc} is not in what was observed")
     return _address(index, asked, found, vpc, near)
+
+
+def some_address(index: Index, cidr: str) -> str:
+    """The address that stands for a block: that of which the network says least in particular, a public one if it has any."""
+    hosts = candidates(cidr)
+    return plainest(index.named_blocks, [item for item in hosts if _public(item)] or hosts)
+
+
+def of_block(index: Index, cidr: str, near: End | None = None) -> End:
+    """Something of a block that a rule names. ``near``: as in resolve; a block of several VPCs raises CloudnetError without it."""
+    address = some_address(index, cidr)
+    ipv4, ipv6 = ("", address) if ":" in address else (address, "")
+    if _public(address) and not any(index.vpc_holds(vpc, address) for vpc in index.all_vpcs):
+        # Not an interface that has it as its public address: what a rule lets in comes from outside, by way of a gateway.
+        return End("internet", cidr, ipv4=ipv4, ipv6=ipv6, groups=(), standin=True)
+    return replace(resolve(index, address, near), text=cidr, standin=True)
+
+
+def _public(address: str) -> bool:
+    return not private(address) and not any_holds((*RESERVED, *HOST_SERVICES), address)
 
 
 def of_interface(index: Index, interface: Interface, text: str, address: str = "") -> End:

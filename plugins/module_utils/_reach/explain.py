@@ -77,7 +77,7 @@ def _place(index: Index, end: End, family: int, by_group: bool) -> str:
     """How an ``allow`` names an end: its group, else its subnet, else its address."""
     network = index.network
     if end.kind == "internet":
-        return "internet" if end.text == "internet" else f"{end.text}/{32 if family == 4 else 128}"
+        return end.text if end.text == "internet" or end.standin else f"{end.text}/{32 if family == 4 else 128}"
     if by_group and end.groups and (group := network.security_groups.get(end.groups[0])):
         return _told_apart("group", group, network.subnets_of.get(group.vpc, ()))
     subnet = network.subnets.get(end.subnet)
@@ -96,6 +96,8 @@ def block_of(network: Network, end: End, family: int) -> str:
     """The narrowest block that stands for an end: its address, or its subnet's block while it has none of its own."""
     if end.kind == "internet" and end.text == "internet":
         return "0.0.0.0/0" if family == 4 else "::/0"
+    if end.standin and "/" in end.text:
+        return end.text
     subnet = network.subnets.get(end.subnet)
     if end.standin and subnet:
         return subnet.cidr if family == 4 else subnet.ipv6_cidr

@@ -57,9 +57,14 @@ class Matrix:
     def _width(self) -> int:
         return max(self.classes, default=-1) + 1
 
+    @cached_property
+    def _elsewhere(self) -> tuple[bool, ...]:
+        """Of each end whether it is in no VPC. What goes on between two of these is nobody's question here."""
+        return tuple(not end.vpc for end in self.members)
+
     def verdict(self, source: int, destination: int, question: int = 0) -> str:
-        """One cell by the positions of its ends; ``-`` for an end and itself."""
-        if source == destination:
+        """One cell by the positions of its ends; ``-`` for an end and itself, and for two that are in no VPC."""
+        if source == destination or (self._elsewhere[source] and self._elsewhere[destination]):
             return SELF
         # Two ends of one class differ from an end and itself: their cell is that of the class with itself, computed for two of it.
         return _CODES[self.cells[question][self.classes[source] * self._width + self.classes[destination]]]
@@ -70,15 +75,17 @@ class Matrix:
         return reach(self.network, self.members[source], self.members[destination], asked.protocol, asked.port, family=self.family)
 
     def counts(self, question: int = 0) -> dict[str, int]:
-        """How many ordered pairs are reachable, blocked and unknown, themselves left out."""
-        sizes = [0] * self._width
-        for class_ in self.classes:
+        """How many ordered pairs are reachable, blocked and unknown; pairs that are not asked for are left out."""
+        sizes, elsewhere = [0] * self._width, set()
+        for class_, outside in zip(self.classes, self._elsewhere, strict=True):
             sizes[class_] += 1
+            if outside:
+                elsewhere.add(class_)
         found = dict.fromkeys((REACHABLE, BLOCKED, UNKNOWN), 0)
         for row, size in enumerate(sizes):
             for column, other in enumerate(sizes):
                 pairs = size * (other - 1 if row == column else other)
-                if pairs:
+                if pairs and not {row, column} <= elsewhere:
                     found[_CODES[self.cells[question][row * self._width + column]]] += pairs
         return found
 
@@ -87,13 +94,13 @@ class Matrix:
         for question, asked in enumerate(self.questions):
             for source, name in enumerate(self.names):
                 for destination, other in enumerate(self.names):
-                    if source != destination:
+                    if (found := self.verdict(source, destination, question)) != SELF:
                         yield {
                             "source": name,
                             "destination": other,
                             "protocol": asked.protocol,
                             "port": asked.port,
-                            "verdict": self.verdict(source, destination, question),
+                            "verdict": found,
                         }
 
     def table(self, question: int = 0) -> str:
@@ -199,7 +206,7 @@ def _cells(index: Index, firsts: Sequence[Sequence[End]], keys: Sequence[tuple[A
     ways: dict[tuple[Any, ...], Journey] = {}
 
     def cell(source: End, destination: End, key: tuple[Any, ...]) -> int:
-        if not source.address(family) or not destination.address(family):
+        if not source.address(family) or not destination.address(family) or not (source.vpc or destination.vpc):
             return _CODES.index(BLOCKED)
         way = ways.get(key)
         if way is None:

@@ -183,6 +183,12 @@ def _peer(source: End, destination: End, way: Journey, egress: bool) -> Peer:
     return Peer(way.sent_to if egress else way.seen_as, other.groups, other.vpc, way.link)
 
 
+def shut(index: Index, source: End, destination: End, asked: Traffic, way: Journey, *, egress: bool) -> bool:
+    """Whether the groups of the source (``egress``), or of the destination, surely let nothing of it through."""
+    end = source if egress else destination
+    return bool(end.groups) and gate(index, end.groups or (), egress, asked, _peer(source, destination, way, egress)).verdict == NONE
+
+
 class _Gate:
     """One end's own gate: its state, its groups."""
 

@@ -32,8 +32,6 @@ def bastion(work: Work, draft: Draft) -> None:
         if isinstance(block, str):
             work.faults.add(source.path, block)
             continue
-        if block.prefixlen == 0:
-            work.faults.warn(source.path, f"{block} lets the whole internet try to log in: name the blocks that you come from")
         sources.append(str(block))
     subnet = item["subnet"]
     name = draft.find_subnets(subnet.value, subnet.path, work.faults)[:1] if isinstance(subnet.value, str) else ()

@@ -197,14 +197,11 @@ def test_ipv6_numbers() -> None:
     assert own.subnets["c_b"].ipv6 == "2001:db8:0:1ff::/64"
 
 
-def test_bastion_open_to_the_world_is_a_warning() -> None:
+def test_the_bastions_group() -> None:
     subnets = {"edge": {"cidr": "10.0.0.0/24", "public": True}}
     vpc = {"subnets": subnets, "access": {"bastion": {"subnet": "edge", "from": "0.0.0.0/0"}}, "security_groups": {"web": {}}}
     topology = one(vpc, allow=[{"from": "v.bastion", "to": "v.web", "tcp": 22}])
     v = topology.vpcs["v"]
-    assert topology.warnings == (
-        "vpcs.v.access.bastion.from: 0.0.0.0/0 lets the whole internet try to log in: name the blocks that you come from",
-    )
     assert v.bastion is not None
     assert (v.bastion.subnet, v.bastion.sources, v.bastion.group) == ("edge", ("0.0.0.0/0",), "bastion")
     assert [(rule.protocol, rule.from_port, rule.cidrs) for rule in v.security_groups["bastion"].rules] == [("tcp", 22, ("0.0.0.0/0",))]
