@@ -19,6 +19,8 @@ from .needs import TRANSIT, Need
 if TYPE_CHECKING:
     from ..core import Lab
 
+#: What an item tells that another file holds and keeps up to date: a group's rules change without a new reading of the group.
+_TOLD_ELSEWHERE = {"SecurityGroups": ("IpPermissions", "IpPermissionsEgress")}
 _MEMBERS = {"Instances": "Reservations", "ManagedPrefixLists": "PrefixLists"}
 #: File to the describe call and its parameter for ids ("" for none: then all are read and those asked for kept).
 _CALLS: dict[str, tuple[str, str]] = {
@@ -77,7 +79,8 @@ def read(lab: Lab, need: Need) -> list[Item]:
         found = _list(need.file, ask(lab, *place, _CALLS[need.file][0]))
         if need.by == "id":
             found = [item for item in found if item.get(ID_KEYS[need.file]) in need.values]
-    return [plain(item) for item in found]
+    left_out = _TOLD_ELSEWHERE.get(need.file, ())
+    return [plain({key: value for key, value in item.items() if key not in left_out}) for item in found]
 
 
 def _list(file: str, answer: dict[str, Any]) -> list[Any]:
