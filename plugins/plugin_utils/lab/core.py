@@ -102,6 +102,10 @@ class Lab:
         """A dictionary of the fidelity layer's own, kept until the lab is reset."""
         return self._state.setdefault((area, account, region), {})
 
+    def states(self) -> dict[tuple[str, str, str], dict[Any, Any]]:
+        """All that ``state`` has given out."""
+        return self._state
+
     def now(self) -> datetime:
         """The lab's clock, in UTC; ``advance`` sets it forward, so that what takes AWS days can be seen in a test."""
         return datetime.now(UTC) + self._offset

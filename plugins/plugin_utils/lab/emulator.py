@@ -130,7 +130,10 @@ class Emulator:
         environ = _environ(arrival)
         direct = arrival.service in _DIRECT
         try:
-            return self._ask_class(arrival.service, environ) if direct else self._ask_app(arrival, environ)
+            reply = self._ask_class(arrival.service, environ) if direct else self._ask_app(arrival, environ)
+            if reply.status >= 500:
+                raise RuntimeError(f"moto answered {reply.status}: {reply.body[:500]!r}")
+            return reply
         except NotImplementedError as error:
             raise unsupported(arrival) from error
         except OperationNotFoundError as error:
@@ -202,6 +205,12 @@ def unsupported(arrival: Arrival) -> Refusal:
     """What AWS says of a call that a service does not offer, with the call's name."""
     action = arrival.action or f"{arrival.method} {arrival.path}"
     return Refusal("UnsupportedOperation", f"{arrival.service or 'this service'}:{action} is not supported by the embedded lab.")
+
+
+def own_limit(service: str, action: str, request_id: str) -> Refusal:
+    """What is answered where the lab itself fails: not HTTP 500, which clients repeat for minutes, to meet the same fault again."""
+    text = f"{service}:{action}: the embedded lab cannot carry out this request, and has undone it; its log tells more of {request_id}."
+    return Refusal("UnsupportedOperation", text)
 
 
 def _environ(arrival: Arrival) -> dict[str, Any]:

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import claims
 from . import fidelity as _fidelity  # noqa: F401  (importing it registers the layer)
 from . import sts as _sts  # noqa: F401
 from .calls import AMENDMENTS, ANSWERS, CHECKS, Call, Refusal
 from .core import LOG, Lab
 from .counting import is_read
-from .emulator import unsupported
+from .emulator import own_limit, unsupported
 from .faults import Fault
 from .fidelity.tokens import recall
 from .identity import Credential, denied, expired
 from .pacing import limit_exceeded
 from .permissions import ENFORCED, refused
+from .undo import Undo
 from .wire import Arrival, Reply, decode, encode, error_reply, operation_model, parse_reply, protocol_of, reencode, service_model
 
 
@@ -55,8 +57,9 @@ class Endpoint:
             raise
         except Exception:
             LOG.exception("%s:%s (request %s) failed in the lab itself", service, action, arrival.request_id)
-            reply = error_reply(arrival, protocol, Refusal("InternalError", f"The lab failed on {service}:{action}; see its log.", 500))
-            lab.counts.add_error("InternalError")
+            failure = own_limit(service, action, arrival.request_id)
+            reply = error_reply(arrival, protocol, failure)
+            lab.counts.add_error(failure.code)
         self._after(struck, gone)
         return reply
 
@@ -116,15 +119,28 @@ class Endpoint:
         call = Call(
             lab, arrival.service, arrival.action, credential.account, arrival.region, {}, credential.principal, credential.access_key
         )
+        if not (claims.offered(*key) or key in CHECKS or key in ANSWERS):
+            raise unsupported(arrival)
         decoded = key in ANSWERS or key in CHECKS or key in AMENDMENTS or (protocol == "ec2" and self._needs_params(arrival, struck))
-        if decoded:
+        if decoded or arrival.service in claims.READ:
             call.params = decode(arrival, protocol)
+            if protocol in ("ec2", "query"):
+                claims.check_names(operation_model(*key), arrival.form)
+            claims.check(*key, call.params)
         if lab.throttle == "aws" and protocol == "ec2":
             lab.buckets.take(arrival.action, call.account, call.region, call.params if decoded else arrival.form)
         if lab.flow_records is not None:
             lab.flow_records.before(call.service, call.action)
         with lab.lock:
-            return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
+            undo = None if is_read(*key) else Undo.of(lab, call)
+            try:
+                return self._decoded(arrival, protocol, call, struck) if decoded else self._raw(arrival, protocol, call)
+            except Refusal:
+                raise
+            except Exception:
+                if undo is not None:
+                    undo.restore()
+                raise
 
     def _permit(self, arrival: Arrival, protocol: str, credential: Credential) -> None:
         service, principal = arrival.signing_name, credential.principal

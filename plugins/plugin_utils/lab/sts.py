@@ -74,7 +74,7 @@ def assume_role(call: Call) -> dict[str, Any]:
     call.lab.credentials.add(
         Credential(made.access_key_id, made.secret_access_key, match[1], made.arn, user_id, made.session_token, ends, policy)
     )
-    return {
+    answer: dict[str, Any] = {
         "Credentials": {
             "AccessKeyId": made.access_key_id,
             "SecretAccessKey": made.secret_access_key,
@@ -84,6 +84,9 @@ def assume_role(call: Call) -> dict[str, Any]:
         "AssumedRoleUser": {"AssumedRoleId": user_id, "Arn": made.arn},
         "PackedPolicySize": 6,
     }
+    if call.params.get("SourceIdentity"):
+        answer["SourceIdentity"] = call.params["SourceIdentity"]
+    return answer
 
 
 @instead("sts", "GetSessionToken")

@@ -130,15 +130,17 @@ def test_parameters_that_cannot_be_read_are_the_callers_fault(lab: RunningLab) -
     assert b"<Code>InvalidParameterValue</Code>" in body
 
 
-def test_a_failure_of_the_emulator_is_an_internal_error_with_its_traceback_logged(
+def test_a_failure_of_the_lab_is_refused_with_its_traceback_logged(
     lab: RunningLab, registry: None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Not with HTTP 500: clients repeat that for minutes."""
+
     @calls.before(*LIST)
     def broken(call: Call) -> None:
         raise RuntimeError("a fault of ours")
 
     code, status, message = refusal(lab.client("ec2").describe_customer_gateways)
-    assert (code, status) == ("InternalError", 500)
+    assert (code, status) == ("UnsupportedOperation", 400)
     assert "ec2:DescribeCustomerGateways" in message
     assert "a fault of ours" in caplog.text
 
@@ -151,14 +153,30 @@ def test_a_failure_of_the_emulator_is_an_internal_error_with_its_traceback_logge
         ("route53", "list_hosted_zones", "ListHostedZones"),
     ],
 )
-def test_internal_errors_can_be_read_in_every_protocol(
+def test_failures_of_the_lab_can_be_read_in_every_protocol(
     lab: RunningLab, monkeypatch: pytest.MonkeyPatch, service: str, method: str, action: str
 ) -> None:
     def broken(call: Call) -> dict[str, Any]:
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setitem(calls.ANSWERS, (service, action), broken)
-    assert refusal(getattr(lab.client(service), method))[:2] == ("InternalError", 500)
+    assert refusal(getattr(lab.client(service), method))[:2] == ("UnsupportedOperation", 400)
+
+
+def test_a_call_that_fails_in_the_lab_leaves_nothing_behind(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+        call.lab.state("made", call.account)["vpc"] = result["Vpc"]["VpcId"]
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setitem(calls.AMENDMENTS, ("ec2", "CreateVpc"), [*calls.AMENDMENTS["ec2", "CreateVpc"], broken])
+    ec2 = lab.client("ec2")
+    ec2.create_key_pair(KeyName="kept")
+    names = ("describe_vpcs", "describe_route_tables", "describe_security_groups", "describe_network_acls", "describe_tags")
+    before = [{**getattr(ec2, name)(), "ResponseMetadata": None} for name in names]
+    assert refusal(ec2.create_vpc, CidrBlock="10.0.0.0/16")[:2] == ("UnsupportedOperation", 400)
+    assert [{**getattr(ec2, name)(), "ResponseMetadata": None} for name in names] == before
+    assert lab.lab.state("made", "111111111111") == {}
+    assert [pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]] == ["kept"]
 
 
 def test_checks_change_parameters_and_amendments_the_answer(lab: RunningLab, registry: None) -> None:

@@ -68,6 +68,7 @@ def test_every_action_with_a_token(lab: Any, unchecked: Any, monkeypatch: pytest
     for registry in (endpoint_module.CHECKS, endpoint_module.AMENDMENTS):
         monkeypatch.delitem(registry, ("ec2", action), raising=False)
     monkeypatch.setitem(endpoint_module.ANSWERS, ("ec2", action), answer)
+    monkeypatch.delitem(endpoint_module.claims.READ["ec2"], action, raising=False)
     client = unchecked
     again = {"ClientToken": "one"}
     client._make_api_call(action, again)
