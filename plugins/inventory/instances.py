@@ -129,11 +129,13 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.template import trust_as_template
+from ansible.utils.display import Display
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import Client
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.sessions import Ambient, Sessions
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model import gate
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.grammar import NAME
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
-from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, named, running
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, named, running, unnamed
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.control import LabError
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.environment import lab_environment
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.lifecycle import find
@@ -177,7 +179,8 @@ class Host:
 
 def roles(topology: str, instance: Launched) -> tuple[str, ...]:
     """The security groups of the topology that an instance is in, by their names there: AWS has them as ``TOPOLOGY-NAME``."""
-    return tuple(sorted(name.removeprefix(f"{topology}-") for name in instance.groups if name.startswith(f"{topology}-")))
+    names = (name.removeprefix(f"{topology}-") for name in instance.groups if name.startswith(f"{topology}-"))
+    return tuple(sorted(name for name in names if NAME.fullmatch(name)))
 
 
 def groups(topology: str, host: Host) -> list[str]:
@@ -239,15 +242,6 @@ def connection(host: Host, ways: Ways, doors: Mapping[str, str]) -> dict[str, st
     return {"ansible_host": own.private_ip, "ansible_user": ways.user, "ansible_ssh_common_args": jump}
 
 
-def plain(value: Any) -> Any:
-    """The same, with texts that cannot hold a template marked so: ``ansible-inventory --list`` wraps all others in ``__ansible_unsafe``."""
-    if isinstance(value, str):
-        return value if "{" in value else trust_as_template(value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
-
 def beside(path: str, given: str | None) -> str:
     """The absolute path of a file that an inventory file (``path``) names; empty where it names none."""
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(given))) if given else ""
@@ -280,10 +274,17 @@ def _region(sessions: Sessions, name: str) -> str:
 
 def _hosts(client: Client, topology: str, profile: str, account: str, region: str) -> list[Host]:
     """The hosts in one account and Region: two calls, or one where there are none."""
-    there = launched(client.pages(account, region, "ec2:DescribeInstances", Filters=running(topology)), account, region)
-    ids = sorted({instance.subnet_id for instance in there})
-    listed = client.pages(account, region, "ec2:DescribeSubnets", Filters=[{"Name": "subnet-id", "Values": ids}]) if ids else []
-    subnets = {item["SubnetId"]: (named(item.get("Tags") or [], "subnets") or ("", item["SubnetId"]))[1] for item in listed}
+    listed = list(client.pages(account, region, "ec2:DescribeInstances", Filters=running(topology)))
+    for id_ in unnamed(listed):
+        Display().warning(
+            f"cloudnet.vpc.instances: {id_} of account {account}, Region {region} is tagged as of topology {topology}, but its tag"
+            " cloudnet:name is no name that a topology can declare: left out"
+        )
+    there = launched(listed, account, region)
+    ids = sorted({instance.subnet_id for instance in there if instance.subnet_id})
+    found = client.pages(account, region, "ec2:DescribeSubnets", Filters=[{"Name": "subnet-id", "Values": ids}]) if ids else []
+    admitted = [item for item, _faults in (gate.admitted(one, "Subnets", account, region) for one in found) if item]
+    subnets = {item["SubnetId"]: (named(item.get("Tags") or [], "subnets") or ("", item["SubnetId"]))[1] for item in admitted}
     return [Host(item, profile, subnets.get(item.subnet_id, item.subnet_id), roles(topology, item)) for item in there]
 
 
@@ -380,7 +381,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self.inventory.add_host(name)
             for group in groups(topology, host):
                 self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
-            values = plain({"cloudnet": facts(topology, host), **connection(host, ways, doors)})
+            # Untrusted, as Ansible sees texts of plugins: nothing that AWS tells is ever a template.
+            values = {"cloudnet": facts(topology, host), **connection(host, ways, doors)}
             for key, value in values.items():
                 self.inventory.set_variable(name, key, value)
             self._set_composite_vars(self.get_option("compose"), values, name, strict=strict)

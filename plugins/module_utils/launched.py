@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ._model import gate
+from ._model.grammar import NAME, is_id
 from ._model.network import NAME_TAG, TOPOLOGY_TAG
 
 
@@ -41,29 +43,43 @@ def running(topology: str) -> list[dict[str, Any]]:
 
 
 def named(tags: Iterable[Mapping[str, str]], kind: str) -> tuple[str, str] | None:
-    """VPC and name of a tag ``cloudnet:name`` such as ``vpcs.dev.instances.server`` (``kind``: instances), None where there is none."""
+    """VPC and name of a tag ``cloudnet:name`` such as ``vpcs.dev.instances.server`` (``kind``: instances); None where there is none.
+
+    A tag is written by whoever may tag: both are names as a topology declares them, or there is none.
+    """
     parts = {tag["Key"]: tag["Value"] for tag in tags}.get(NAME_TAG, "").split(".")
-    return (parts[1], parts[3]) if len(parts) == 4 and (parts[0], parts[2]) == ("vpcs", kind) else None
+    if len(parts) != 4 or (parts[0], parts[2]) != ("vpcs", kind) or not all(NAME.fullmatch(part) for part in (parts[1], parts[3])):
+        return None
+    return parts[1], parts[3]
 
 
 def launched(reservations: Iterable[Mapping[str, Any]], account: str, region: str) -> list[Launched]:
-    """What DescribeInstances lists for the filters of ``running``, by name."""
+    """What DescribeInstances lists for the filters of ``running``, by name. What breaks AWS's grammar, or is no topology's, is left out."""
     found = []
-    for item in (one for reservation in reservations for one in reservation.get("Instances") or []):
-        names = named(item.get("Tags") or [], "instances")
-        if names is None:
-            continue
-        found.append(
-            Launched(
-                *names,
-                id=item["InstanceId"],
-                account=account,
-                region=region,
-                subnet_id=item.get("SubnetId") or "",
-                private_ip=item.get("PrivateIpAddress") or "",
-                public_ip=item.get("PublicIpAddress") or "",
-                key=item.get("KeyName") or "",
-                groups=tuple(group["GroupName"] for group in item.get("SecurityGroups") or []),
+    for number, reservation in enumerate(reservations):
+        admitted, _faults = gate.admitted(reservation, "Reservations", account, region, number)
+        for item in (admitted or {}).get("Instances") or []:
+            names = named(item.get("Tags") or [], "instances")
+            if names is None:
+                continue
+            found.append(
+                Launched(
+                    *names,
+                    id=item["InstanceId"],
+                    account=account,
+                    region=region,
+                    subnet_id=item.get("SubnetId") or "",
+                    private_ip=item.get("PrivateIpAddress") or "",
+                    public_ip=item.get("PublicIpAddress") or "",
+                    key=item.get("KeyName") or "",
+                    groups=tuple(group["GroupName"] for group in item.get("SecurityGroups") or []),
+                )
             )
-        )
     return sorted(found, key=lambda instance: (instance.label, instance.id))
+
+
+def unnamed(reservations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The ids of instances that carry a topology's tag and no name of one: somebody else's tags."""
+    items = [item for reservation in reservations for item in reservation.get("Instances") or []]
+    ids = [str(item.get("InstanceId") or "") for item in items if named(item.get("Tags") or [], "instances") is None]
+    return sorted(id_ if is_id(id_, "i") else "an instance whose id is none" for id_ in ids)

@@ -47,7 +47,7 @@ def of_topology(module: Any, topology: Topology) -> Sight:
     snapshot, network = estate.observe()
     ids = ids_of(topology, network, estate.accounts)
     full, notes = estate.evident(snapshot, network, ids)
-    return Sight(estate, World(topology, full, ids), (*topology.warnings, *snapshot.warnings, *notes))
+    return Sight(estate, World(topology, full, ids), tuple(dict.fromkeys((*topology.warnings, *full.warnings, *notes))))
 
 
 def live(module: Any, *, whole: bool) -> Sight:
@@ -65,7 +65,8 @@ def live(module: Any, *, whole: bool) -> Sight:
         found = estate.client.pages(account, region, "ec2:DescribeInstances")
         snapshot = Snapshot({(account, region, "Reservations"): tuple(plain(found))})
     # A topology of nothing: names of it mean nothing here.
-    return Sight(estate, World(Topology("probe", region), build(snapshot), {}), tuple(snapshot.warnings))
+    network = build(snapshot)
+    return Sight(estate, World(Topology("probe", region), network, {}), network.warnings)
 
 
 def elsewhere(wishes: Sequence[Wish], manner: Manner) -> list[Job]:

@@ -346,12 +346,12 @@ def read(module: Any) -> tuple[World, list[str], Mapping[str, int]]:
         snapshot = load_snapshot(params["snapshot"])
         network = build(snapshot)
         if params["topology"] is None:
-            return World(Topology("snapshot"), network, {}), list(snapshot.warnings), {}
+            return World(Topology("snapshot"), network, {}), list(network.warnings), {}
         regions = {region for _account, region in snapshot.places}
         region = params["region"] or (next(iter(regions)) if len(regions) == 1 else "")
         topology = load(params["topology"], overrides=Overrides(region=region))
         world = world_of(topology, network, accounts_in(topology, network), simulated=simulated)
-        return world, [*topology.warnings, *snapshot.warnings], {}
+        return world, [*topology.warnings, *network.warnings], {}
     if params["topology"] is not None:
         topology = load(params["topology"], overrides=Overrides(region=region_of(module)))
         estate = _estate(module, topology)
@@ -365,14 +365,15 @@ def read(module: Any) -> tuple[World, list[str], Mapping[str, int]]:
         network = build(snapshot)
         full, notes = estate.evident(snapshot, network, ids_of(topology, network, estate.accounts))
         world = world_of(topology, full, estate.accounts, simulated=simulated)
-        return world, [*topology.warnings, *snapshot.warnings, *notes], dict(estate.client.calls)
+        return world, list(dict.fromkeys([*topology.warnings, *full.warnings, *notes])), dict(estate.client.calls)
     regions_read = params["regions"] or [region for region in [region_of(module)] if region]
     if not regions_read:
         raise CloudnetError("no Region given: set regions or region, or AWS_REGION, or one in the profile")
     estate = _estate(module, places(params["accounts"] or (), regions_read))
     snapshot = observe_all(estate.client, sorted({(account, region) for account in estate.accounts.values() for region in regions_read}))
     _keep(module, snapshot)
-    return World(Topology("live"), build(snapshot), {}), list(snapshot.warnings), dict(estate.client.calls)
+    network = build(snapshot)
+    return World(Topology("live"), network, {}), list(network.warnings), dict(estate.client.calls)
 
 
 def _keep(module: Any, snapshot: Snapshot) -> None:

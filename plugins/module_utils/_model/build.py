@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ..errors import SnapshotError
 from . import parse, rules, transit
 from .contradictions import contradictions
+from .gate import BAD_SHAPE, Fault, Gate, named, warnings
 from .network import (
     EncryptionControl,
     Instance,
@@ -96,18 +96,27 @@ _PROGRESS = ("initiating-request", "pending-acceptance", "provisioning", "active
 class Memo:
     """What was made of items before: an item that is the very same object as then gives the very same object as then.
 
-    Of a field, only what its last building used is kept. It is told which field is being built by ``begin``.
+    Of a field, only what its last building used is kept. It is told which field is being built by ``begin``. ``gate`` lets items in;
+    ``faults``: of the items that were left out of the last building of each field.
     """
 
     def __init__(self) -> None:
+        self.gate = Gate()
+        self.faults: dict[str, list[Fault]] = {}
         self._kept: dict[str, dict[tuple[int, ...], tuple[tuple[Any, ...], Any]]] = {}
         self._old: dict[tuple[int, ...], tuple[tuple[Any, ...], Any]] = {}
         self._new: dict[tuple[int, ...], tuple[tuple[Any, ...], Any]] = {}
+        self._faults: list[Fault] = []
 
     def begin(self, field: str) -> None:
         """From now on, a field is built."""
         self._old, self._new = self._kept.get(field, {}), {}
         self._kept[field] = self._new
+        self._faults = self.faults[field] = []
+
+    def refuse(self, fault: Fault) -> None:
+        """An item of the field is left out."""
+        self._faults.append(fault)
 
     def known(self, *items: Any) -> Any:
         """What was made of exactly these objects, or None."""
@@ -127,21 +136,34 @@ class Memo:
 def build(snapshot: Snapshot) -> Network:
     """The network that a snapshot tells of. Pure; about a second for ten thousand ENIs.
 
-    What has no class of its own is kept in ``others`` as AWS gave it. Raises SnapshotError naming the item for one that lacks what AWS
-    always sends.
+    What has no class of its own is kept in ``others``. An item that breaks AWS's grammar (see ``gate``) or lacks what AWS always sends is
+    left out: ``warnings`` name it, ``faults`` hold it, and its file is not among those that are ``complete``.
     """
-    fields: dict[str, Any] = {name: part(snapshot, name) for name in SOURCES}
+    memo = Memo()
+    snapshot, found = memo.gate.admit(snapshot)
+    fields: dict[str, Any] = {name: _part(snapshot, name, memo) for name in SOURCES}
+    faults = tuple(sorted({*found, *(fault for some in memo.faults.values() for fault in some)}))
     others: dict[str, tuple[Item, ...]] = {}
     for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
-    warnings = (*snapshot.warnings, *contradictions(snapshot))
-    return Network(**fields, others=others, complete=frozenset(snapshot.files), untold=snapshot.untold, warnings=warnings)
+    complete = frozenset(snapshot.files) - {(fault.account, fault.region, fault.file) for fault in faults}
+    whole = replace(snapshot, files={place: items for place, items in snapshot.files.items() if place in complete})
+    told = (*snapshot.warnings, *warnings(faults), *contradictions(whole))
+    return Network(**fields, others=others, complete=complete, untold=snapshot.untold, warnings=told, faults=faults)
 
 
 def part(snapshot: Snapshot, field: str, memo: Memo | None = None) -> dict[str, Any]:
-    """One field of the Network (SOURCES), by id. Raises SnapshotError as ``build`` does."""
+    """One field of the Network (SOURCES), by id. Items with faults are left out, as ``build`` does; ``memo`` tells them."""
     memo = memo or Memo()
+    admitted, found = memo.gate.admit(snapshot, SOURCES[field])
+    made = _part(admitted, field, memo)
+    for fault in found:
+        memo.refuse(fault)
+    return made
+
+
+def _part(snapshot: Snapshot, field: str, memo: Memo) -> dict[str, Any]:
     memo.begin(field)
     for file, (name, parser) in _SIMPLE.items():
         if name == field:
@@ -166,27 +188,28 @@ def _collect(
         joined = [other.get(item.get(key)) for other in others]
         thing: T | None = memo.known(item, *joined)
         if thing is None:
-            with _named(account, region, file, number):
+            with _guarded(memo, account, region, file, number, item):
                 thing = memo.keep(parser(item, account, region, *joined), item, *joined)
-        if thing.id not in found or thing.account == account:
+        if thing is not None and (thing.id not in found or thing.account == account):
             found[thing.id] = thing
     return found
 
 
-class _named:
-    """Turns what a misshapen item raises into one line that names it."""
+class _guarded:
+    """Leaves out the item whose shape its parser cannot read, with a fault that names it."""
 
-    def __init__(self, account: str, region: str, file: str, number: int) -> None:
-        self.place = account, region, file, number
+    def __init__(self, memo: Memo, account: str, region: str, file: str, number: int, item: Any) -> None:
+        self.memo, self.place, self.number, self.item = memo, (account, region, file), number, item
 
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
-            account, region, file, number = self.place
-            what = f"has no {error.args[0]}" if isinstance(error, KeyError) else f"cannot be understood: {error}"
-            raise SnapshotError(f"account {account}, Region {region}: item {number} of {file} {what}") from error
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, KeyError | TypeError | ValueError | AttributeError):
+            return False
+        what = f"has no {error.args[0]}" if isinstance(error, KeyError) else f"cannot be understood: {error}"
+        self.memo.refuse(Fault(*self.place, named(self.place[2], self.item, self.number), "", BAD_SHAPE, what))
+        return True
 
 
 def _told(snapshot: Snapshot, file: str, key: str) -> dict[Any, Item]:
@@ -222,8 +245,8 @@ def _rules(snapshot: Snapshot, memo: Memo) -> dict[str, Rule]:
     for number, (account, region, item) in enumerate(snapshot.items("SecurityGroups")):
         if item.get("GroupId") in told:
             continue
-        with _named(account, region, "SecurityGroups", number):
-            found.update((rule.id, rule) for rule in rules.derived(item, account, region))
+        with _guarded(memo, account, region, "SecurityGroups", number, item):
+            found.update([(rule.id, rule) for rule in rules.derived(item, account, region)])
     return found
 
 
@@ -234,7 +257,7 @@ def _blocks(item: Item) -> list[str]:
 def _prefix_lists(snapshot: Snapshot, memo: Memo) -> dict[str, PrefixList]:
     told: dict[Any, Item] = {}
     for number, (account, region, item) in enumerate(snapshot.items("PrefixListEntries")):
-        with _named(account, region, "PrefixListEntries", number):
+        with _guarded(memo, account, region, "PrefixListEntries", number, item):
             if "Entries" in item:
                 told[item["PrefixListId"]] = item
                 _blocks(item)  # a fault is named here, by its own file
@@ -254,18 +277,19 @@ def _prefix_lists(snapshot: Snapshot, memo: Memo) -> dict[str, PrefixList]:
 
 def _described(snapshot: Snapshot, memo: Memo) -> Iterator[tuple[Instance, Item]]:
     """Every instance with its item."""
+    listed: list[tuple[str, str, str, int, Item]] = []
     for number, (account, region, reservation) in enumerate(snapshot.items("Reservations")):
-        with _named(account, region, "Reservations", number):
+        with _guarded(memo, account, region, "Reservations", number, reservation):
             owner = str(reservation.get("OwnerId") or account)
-            for item in reservation.get("Instances") or ():
-                known: Instance | None = memo.known(item)
-                yield known or memo.keep(parse.instance(item, owner, region), item), item
-    for number, (account, region, item) in enumerate(snapshot.items("Instances")):
-        known = memo.known(item)
+            listed += [(owner, region, "Reservations", place, item) for place, item in enumerate(reservation.get("Instances") or ())]
+    listed += [(account, region, "Instances", number, item) for number, (account, region, item) in enumerate(snapshot.items("Instances"))]
+    for account, region, file, number, item in listed:
+        known: Instance | None = memo.known(item)
         if known is None:
-            with _named(account, region, "Instances", number):
+            with _guarded(memo, account, region, file, number, item):
                 known = memo.keep(parse.instance(item, account, region), item)
-        yield known, item
+        if known is not None:
+            yield known, item
 
 
 def _instances(snapshot: Snapshot, memo: Memo) -> dict[str, Instance]:
@@ -275,11 +299,13 @@ def _instances(snapshot: Snapshot, memo: Memo) -> dict[str, Instance]:
 def _interfaces(snapshot: Snapshot, memo: Memo) -> dict[str, Interface]:
     found = _collect(snapshot, "NetworkInterfaces", parse.interface, memo)
     # Instances tell their ENIs too: enough for a snapshot that lacks the call of their own.
-    for owner, item in _described(snapshot, memo):
-        for link in item.get("NetworkInterfaces") or ():
-            if link.get("NetworkInterfaceId") and link["NetworkInterfaceId"] not in found:
-                known: Interface | None = memo.known(link)
-                found[link["NetworkInterfaceId"]] = known or memo.keep(parse.interface(link, owner.account, owner.region, owner.id), link)
+    for number, (owner, item) in enumerate(_described(snapshot, memo)):
+        with _guarded(memo, owner.account, owner.region, "Reservations", number, item):
+            for link in item.get("NetworkInterfaces") or ():
+                if link.get("NetworkInterfaceId") and link["NetworkInterfaceId"] not in found:
+                    known: Interface | None = memo.known(link)
+                    made = known or memo.keep(parse.interface(link, owner.account, owner.region, owner.id), link)
+                    found[link["NetworkInterfaceId"]] = made
     return found
 
 
@@ -290,7 +316,7 @@ def _encryption_controls(snapshot: Snapshot, memo: Memo) -> dict[str, Encryption
         told = item.get("EncryptionControl")
         if not isinstance(told, Mapping) or not told.get("VpcEncryptionControlId") or told["VpcEncryptionControlId"] in found:
             continue
-        with _named(account, region, "Vpcs", number):
+        with _guarded(memo, account, region, "Vpcs", number, item):
             made = parse.encryption_control({**told, "VpcId": told.get("VpcId") or item["VpcId"]}, account, region)
             found[made.id] = made
     return found
@@ -309,7 +335,7 @@ def _transit_attachments(snapshot: Snapshot, memo: Memo) -> dict[str, TransitAtt
     details = _told(snapshot, "TransitGatewayVpcAttachments", "TransitGatewayAttachmentId")
     for file in ("TransitGatewayVpcAttachments", "TransitGatewayAttachments"):
         for number, (account, region, item) in enumerate(snapshot.items(file)):
-            with _named(account, region, file, number):
+            with _guarded(memo, account, region, file, number, item):
                 more = details.get(item["TransitGatewayAttachmentId"])
                 known: TransitAttachment | None = memo.known(item, more)
                 made = known or memo.keep(transit.attachment(item, account, region, more), item, more)
@@ -328,9 +354,10 @@ def _peerings(snapshot: Snapshot, memo: Memo) -> dict[str, Peering]:
     for number, (account, region, item) in enumerate(snapshot.items("VpcPeeringConnections")):
         view: Peering | None = memo.known(item)
         if view is None:
-            with _named(account, region, "VpcPeeringConnections", number):
+            with _guarded(memo, account, region, "VpcPeeringConnections", number, item):
                 view = memo.keep(parse.peering(item, account, region), item)
-        views[view.id].append(view)
+        if view is not None:
+            views[view.id].append(view)
     found: dict[str, Peering] = {}
     for id_, seen in views.items():
         merged: Peering | None = memo.known("merged", *seen)

@@ -15,6 +15,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from .gate import Fault
+
 TOPOLOGY_TAG = "cloudnet:topology"
 NAME_TAG = "cloudnet:name"
 
@@ -500,7 +502,7 @@ class Network:
 
     ``complete`` lists what was read as (account, Region, file of the snapshot): what is missing there is unknown, not absent. ``untold``
     lists what was asked for in vain.
-    ``others`` keeps every described object that has no class here, by file, as AWS gave it.
+    ``others`` keeps every described object that has no class here, by file, as AWS gave it. ``faults``: the items that were left out.
     """
 
     vpcs: Mapping[str, Vpc] = field(default_factory=dict)
@@ -529,6 +531,7 @@ class Network:
     complete: frozenset[tuple[str, str, str]] = frozenset()
     untold: frozenset[tuple[str, str, str]] = frozenset()
     warnings: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @cached_property
     def subnets_of(self) -> Mapping[str, tuple[Subnet, ...]]:

@@ -4,7 +4,8 @@
 it.
 
 Keys are those of the describe calls' answers: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Types.html
-A key that AWS always sends is required; its absence raises KeyError, which build() turns into a SnapshotError that names the item.
+Items have passed the gate: their texts match AWS's grammar. A key that AWS always sends is required; its absence raises KeyError, and
+build() leaves the item out with a fault that names it.
 """
 
 from __future__ import annotations

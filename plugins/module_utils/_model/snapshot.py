@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SnapshotError
+from .grammar import ACCOUNT, REGION, WORD
 
 Item = Mapping[str, Any]
 #: Account id, Region, file (without ``.json``).
@@ -72,8 +73,6 @@ ESSENTIAL = ("Vpcs", "Subnets", "RouteTables", "SecurityGroups", "NetworkAcls", 
 #: Values under these keys are credentials, or may hold some. CustomerGatewayConfiguration carries a VPN's pre-shared keys.
 SECRET_KEYS = frozenset({"UserData", "PreSharedKey", "CustomerGatewayConfiguration", "PasswordData", "SecretAccessKey", "SessionToken"})
 
-_ACCOUNT = re.compile(r"\d{12}")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d+")
 _ARN = re.compile(r"arn:[\w-]+:ec2:([a-z0-9-]+):(\d{12}):")
 #: Stands for what a snapshot written by others does not tell.
 UNKNOWN = "unknown"
@@ -252,8 +251,8 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
     untold: set[Place] = set()
     for place, found in sorted(raw.items()):
         account, region = place
-        account = account if _ACCOUNT.fullmatch(account) else _told_account(found) or account or UNKNOWN
-        region = region or _told_region(found) or UNKNOWN
+        account = account if ACCOUNT.fullmatch(account) else _told_account(found) or _word(account) or UNKNOWN
+        region = _word(region) or _told_region(found) or UNKNOWN
         if UNKNOWN in (account, region):
             warnings.append(f"{root}: neither folders nor items tell all of account and Region; read as account {account}, Region {region}")
         for file, items in found.items():
@@ -267,6 +266,11 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
             )
     found_files = {place: sorted_items(place[2], items) for place, items in files.items()}
     return Snapshot(found_files, tuple(warnings), frozenset(untold - files.keys()))
+
+
+def _word(folder: str) -> str:
+    """A folder's name as an account or a Region; empty for one that cannot be either."""
+    return folder if WORD.fullmatch(folder) else ""
 
 
 def _json_files(root: Path) -> list[Path]:
@@ -285,7 +289,7 @@ def _place(parts: list[str]) -> tuple[str, str]:
         return parts[-2], parts[-1]
     if not parts:
         return "", ""
-    return (parts[0], "") if _ACCOUNT.fullmatch(parts[0]) else ("", parts[0])
+    return (parts[0], "") if ACCOUNT.fullmatch(parts[0]) else ("", parts[0])
 
 
 def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
@@ -367,7 +371,7 @@ def _told_account(found: Mapping[str, tuple[Any, ...]]) -> str:
         found.get(file, ()) for file in ("Vpcs", "Subnets", "SecurityGroups", "NetworkInterfaces", "Reservations", "RouteTables")
     ):
         owner = item.get("OwnerId")
-        if isinstance(owner, str) and _ACCOUNT.fullmatch(owner):
+        if isinstance(owner, str) and ACCOUNT.fullmatch(owner):
             counts[owner] += 1
     if not counts:
         counts.update(match.group(2) for match in _arns(found))
@@ -377,13 +381,13 @@ def _told_account(found: Mapping[str, tuple[Any, ...]]) -> str:
 def _told_region(found: Mapping[str, tuple[Any, ...]]) -> str:
     counts: Counter[str] = Counter()
     for item in _walk(found.get(file, ()) for file in ("Subnets", "NetworkInterfaces", "AvailabilityZones")):
-        match = _REGION.match(str(item.get("RegionName") or item.get("AvailabilityZone") or ""))
+        match = REGION.match(str(item.get("RegionName") or item.get("AvailabilityZone") or ""))
         if match:
             counts[match.group()] += 1
     reservations = _walk([found.get("Reservations", ())])
     instances = _walk([found.get("Instances", ()), *(reservation.get("Instances", ()) for reservation in reservations)])
     for placement in _walk([instance.get("Placement")] for instance in instances):
-        match = _REGION.match(str(placement.get("AvailabilityZone", "")))
+        match = REGION.match(str(placement.get("AvailabilityZone", "")))
         if match:
             counts[match.group()] += 1
     if not counts:

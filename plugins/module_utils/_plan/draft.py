@@ -23,7 +23,7 @@ class Draft:
         self.items: dict[str, dict[str, Any]] = {
             field.name: dict(getattr(network, field.name))
             for field in fields(network)
-            if field.name not in ("others", "complete", "untold", "warnings")
+            if field.name not in ("others", "complete", "untold", "warnings", "faults")
         }
 
     def __getattr__(self, collection: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._model import grammar
+
 Schema = dict[str, Any]
 
 #: ``$`` also matches before a final line feed in Python; the look-ahead says no to that in every dialect.
@@ -78,7 +80,7 @@ def one_or_many(title: str, item: Schema, description: str = "", **more: Any) ->
     return found
 
 
-NAME = text("a name: letters, digits, - and _, a letter first, at most 64", "[A-Za-z][A-Za-z0-9_-]{0,63}")
+NAME = text("a name: letters, digits, - and _, a letter first, at most 64", grammar.NAME.pattern)
 CIDR4 = text("an IPv4 CIDR block such as 10.0.0.0/16", f"{IPV4}/[0-9]{{1,2}}")
 CIDR = text("a CIDR block such as 10.0.0.0/16 or 2001:db8::/32", f"{ADDRESS}/[0-9]{{1,3}}")
 ZONE = text("a zone: a letter such as a, or a name such as us-east-1a", "([a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+(-[a-z]+-[0-9]+)?[a-z])")

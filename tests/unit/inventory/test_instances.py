@@ -16,10 +16,11 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import fragment_loader
-from ansible.template import is_trusted_as_template
+from ansible.template import Templar, is_trusted_as_template, trust_as_template
 from ansible.utils.plugin_docs import add_fragments
 from ansible_collections.cloudnet.vpc.plugins.inventory import instances as plugin
 from ansible_collections.cloudnet.vpc.plugins.inventory.instances import Host, Place, Ways, bastions, connection, environment
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.grammar import line
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched
 
@@ -159,10 +160,69 @@ def test_profiles_of_a_config_file_beside_it(tmp_path: Path, monkeypatch: pytest
     assert reads.asked[0].environment == {"AWS_CONFIG_FILE": f"{tmp_path}/aws_config"} and reads.asked[0].target == "aws"
 
 
-def test_what_cannot_be_a_template_is_plain_and_what_could_is_none() -> None:
-    told = plugin.plain({"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]})
-    assert told == {"id": "i-1", "roles": ["{{ lookup('pipe', 'id') }}", "server"]}
-    assert [is_trusted_as_template(text) for text in (told["id"], *told["roles"])] == [True, False, True]
+#: Of a foreign instance: without a brace, so that no look for one finds it.
+OVERRIDE = "#jinja2:variable_start_string:'[%',variable_end_string:'%]'\n[% lookup('pipe','id > PWN; echo x') %]"
+HOSTILE = [OVERRIDE, "{{ lookup('pipe', 'id') }}", "a\nb", "../x", "-oProxyCommand=id", "a b", "", "1", "x" * 65]
+
+
+def described(id_: str = "i-1", name: str = "server", vpc: str = "acc", **more: Any) -> dict[str, Any]:
+    tags = [{"Key": "cloudnet:name", "Value": f"vpcs.{vpc}.instances.{name}"}]
+    return {"InstanceId": id_, "SubnetId": "subnet-1", "PrivateIpAddress": "10.10.0.4", "Tags": tags, **more}
+
+
+class Described:
+    """Stands for the client: one account that lists these instances and subnets."""
+
+    def __init__(self, instances: list[dict[str, Any]], subnet: str = "private") -> None:
+        tags = [{"Key": "cloudnet:name", "Value": f"vpcs.acc.subnets.{subnet}"}]
+        self.answers: dict[str, Any] = {
+            "ec2:DescribeInstances": [{"ReservationId": "r-1", "Instances": instances}],
+            "ec2:DescribeSubnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "Tags": tags}],
+        }
+
+    def pages(self, account: str, region: str, action: str, **_params: Any) -> Any:
+        return iter(self.answers[action])
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in strings(item)]
+    return [text for item in value for text in strings(item)] if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_tag_that_is_no_name_is_no_host_and_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(plugin.Display, "warning", lambda _self, message: warned.append(message))
+    client: Any = Described([described("i-6", text), described("i-7", vpc=text), described("i-8")])
+    found = plugin._hosts(client, "ft", "network", "111111111111", "us-east-1")
+    assert [item.instance.id for item in found] == ["i-8"]
+    assert [said.split(": ")[1].partition(" of ")[0] for said in warned] == ["i-6", "i-7"]
+    assert "account 111111111111, Region us-east-1 is tagged as of topology ft, but" in warned[0]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_that_aws_tells_is_ever_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    groups = [{"GroupName": f"ft-{text}"}, {"GroupName": "ft-server"}]
+    client: Any = Described([described(KeyName=text, SecurityGroups=groups)], subnet=text)
+    found = plugin._hosts(client, "ft", "network", "111111111111", "us-east-1")
+    monkeypatch.setattr(plugin, "read", Reads(found))
+    inventory = parse(tmp_path, "connection: ssm\ncompose: {composed: cloudnet.key_name}\nkeyed_groups: [{key: cloudnet.key_name}]\n")
+    own = inventory.hosts["acc.server"].vars
+    assert own["cloudnet"]["roles"] == ["server"] and own["cloudnet"]["subnet"] == "subnet-1"
+    trusted = [one for one in strings(own) if is_trusted_as_template(one)]
+    assert trusted == ["ft"], "the topology's name is of the inventory file itself"
+    templar = Templar(DataLoader(), variables=own)
+    assert templar.template(trust_as_template("{{ cloudnet.key_name }}")) == own["cloudnet"]["key_name"] == line(text)
+    assert not (tmp_path / "PWN").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("InstanceId", "i-1\nx"), ("PrivateIpAddress", "evil.example"), ("PublicIpAddress", "-oProxyCommand=id")]
+)
+def test_an_instance_that_breaks_the_grammar_is_no_host(key: str, value: str) -> None:
+    client: Any = Described([described(**{key: value}) if key != "InstanceId" else described(value)])
+    assert plugin._hosts(client, "ft", "network", "111111111111", "us-east-1") == []
 
 
 def test_the_cache_is_asked_before_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import build
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import TARGETS, Network, PeeringSide, Route
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot
-from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import SnapshotError
 
 ME, PEER, HERE, THERE = "111111111111", "222222222222", "us-east-1", "eu-west-1"
 
@@ -447,23 +446,26 @@ def test_associated_vpcs_of_a_group() -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"Vpcs": [{"VpcId": "vpc-1"}, {}]}, "item 1 of Vpcs has no VpcId"),
-        ({"RouteTables": [{"RouteTableId": "rtb-1"}]}, "item 0 of RouteTables has no VpcId"),
-        ({"Subnets": [{"SubnetId": "s", "VpcId": "v", "Tags": [{"Value": "x"}]}]}, "item 0 of Subnets has no Key"),
+        ({"Vpcs": [{"VpcId": "vpc-1"}, {}]}, "Vpcs: item 1: has no VpcId"),
+        ({"RouteTables": [{"RouteTableId": "rtb-1"}]}, "RouteTables: rtb-1: has no VpcId"),
+        ({"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "Tags": [{"Value": "x"}]}]}, "Subnets: subnet-1: has no Key"),
         (
-            {"NetworkAcls": [{"NetworkAclId": "a", "VpcId": "v", "Entries": [{"RuleNumber": "many"}]}]},
-            "item 0 of NetworkAcls cannot be understood: invalid literal for int() with base 10: 'many'",
+            {"NetworkAcls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "Entries": [{"RuleNumber": "many"}]}]},
+            "NetworkAcls: acl-1: cannot be understood: invalid literal for int() with base 10: 'many'",
         ),
         (
-            {"Reservations": [{"Instances": ["i-1"]}]},
-            "item 0 of Reservations cannot be understood: string indices must be integers, not 'str'",
+            {"Reservations": [{"ReservationId": "r-1", "Instances": ["i-1"]}]},
+            "Reservations: item 0: cannot be understood: string indices must be integers, not 'str'",
         ),
     ],
 )
-def test_a_misshapen_item_is_one_line_that_names_it(files: dict[str, Any], message: str) -> None:
-    with pytest.raises(SnapshotError) as caught:
-        network(**files)
-    assert str(caught.value) == f"account {ME}, Region {HERE}: {message}"
+def test_a_misshapen_item_is_left_out_with_one_line_that_names_it(files: dict[str, Any], message: str) -> None:
+    found = network(**{"Subnets": [], **files}, Addresses=[{"AllocationId": "eipalloc-1", "PublicIp": "198.51.100.1"}])
+    assert found.warnings == (f"account {ME}, Region {HERE}, {message}; left out [BAD_SHAPE]",)
+    assert [fault.code for fault in found.faults] == ["BAD_SHAPE"]
+    assert "eipalloc-1" in found.addresses, "the others are read"
+    (file,) = files
+    assert (ME, HERE, file) not in found.complete, "what the file tells is not known in full"
 
 
 def test_a_large_account_is_built_in_a_moment() -> None:
