@@ -33,7 +33,7 @@ def told(topology: Topology) -> dict[str, Any]:
             }
             for name, vpc in topology.vpcs.items()
         },
-        "owners": sorted({vpc.remote.owner for vpc in topology.vpcs.values() if vpc.remote}),
+        "owners": sorted({vpc.remote.owner for vpc in topology.vpcs.values() if vpc.remote and vpc.remote.owner}),
         "peerings": [peering.name for peering in topology.peerings],
         "tags": dict(topology.tags),
         "instances": [_instance(vpc, item) for vpc in topology.vpcs.values() for item in vpc.instances.values()],

@@ -25,6 +25,7 @@ from ._reach.matrix import Matrix, Question, matrix
 from ._reach.reach import reach
 from ._reach.traffic import traffic
 from ._reach.verdict import BLOCKED, FORWARD, REACHABLE, UNKNOWN, Blocker, Disposition, Trace, Verdict
+from ._topology.resolve import resolved
 from ._topology.types import Expect, Place, Topology
 from .block_ends import WHOLE, named_by, stood_for
 from .ends import Spot, World, spots
@@ -74,6 +75,7 @@ def accounts_in(topology: Topology, network: Network) -> dict[str, str]:
 
 def world_of(topology: Topology, network: Network, accounts: Mapping[str, str], *, simulated: bool) -> World:
     """The topology in a network: as it is there, or as its plan would make it. Raises PreflightError for what cannot be planned."""
+    topology = resolved(topology, network, accounts)
     if not simulated:
         return World(topology, network, ids_of(topology, network, accounts))
     todo = plan(topology, network, accounts)

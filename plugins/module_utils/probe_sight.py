@@ -47,7 +47,7 @@ def of_topology(module: Any, topology: Topology) -> Sight:
     snapshot, network = estate.observe()
     ids = ids_of(topology, network, estate.accounts)
     full, notes = estate.evident(snapshot, network, ids)
-    return Sight(estate, World(topology, full, ids), tuple(dict.fromkeys((*topology.warnings, *full.warnings, *notes))))
+    return Sight(estate, World(estate.topology, full, ids), tuple(dict.fromkeys((*topology.warnings, *full.warnings, *notes))))
 
 
 def live(module: Any, *, whole: bool) -> Sight:

@@ -166,7 +166,9 @@ def document(params: Mapping[str, Any], pair: tuple[Side, Side], mine: str) -> d
             vpcs[name] = {"id": side.vpc, "region": side.region, **account, "security_groups": groups}
         else:
             refs = {group: {"ref": group} for group in groups}
-            vpcs[name] = {"remote": {"owner": side.account, "id": side.vpc, "cidr": list(side.cidrs), "region": side.region}}
+            # AWS tells the blocks only while the connection is active.
+            blocks = {"cidr": list(side.cidrs)} if side.cidrs else {}
+            vpcs[name] = {"remote": {"owner": side.account, "id": side.vpc, **blocks, "region": side.region}}
             vpcs[name] |= {"security_groups": refs} if refs else {}
     ours = [name for name in ENDS if "id" in vpcs[name]]
     peering: dict[str, Any] = {"between": list(ENDS), "id": params["peering_id"], "routes": {name: [] for name in ours}}

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._model.network import NAME_TAG, TOPOLOGY_TAG, Network, Peering, Resource, RouteTable, SecurityGroup
 from .._topology.ownership import Ownership
+from .._topology.resolve import resolved
 from .._topology.types import PeeringSpec, Topology, VpcSpec
 from ..errors import Code, Finding
 from .actions import Found, Ref
@@ -33,6 +34,9 @@ class Context:
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _connections: dict[tuple[str, str, str], Peering | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.topology = resolved(self.topology, self.network, self.accounts)
 
     @cached_property
     def declared(self) -> Mapping[str, PeeringSpec]:
@@ -98,7 +102,7 @@ class Context:
 
     def region(self, vpc: VpcSpec) -> str:
         """The Region of a VPC."""
-        return vpc.remote.region if vpc.remote else vpc.region
+        return (vpc.remote.region if vpc.remote else "") or vpc.region
 
     def vpc_id(self, name: str) -> str:
         """The id of a VPC by its name in the topology, or an empty string while it is only planned."""

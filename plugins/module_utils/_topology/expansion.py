@@ -29,6 +29,7 @@ def expand(root: Cursor, faults: Faults, region: str, profile: str) -> Topology:
         services.flow_logs(work, draft)
         tables.declared(work, draft)
     pairs.pairs(work)
+    pairs.remotes(work)
     for draft in work.drafts.values():
         groups.rules(work, draft)
         groups.acls(work, draft)

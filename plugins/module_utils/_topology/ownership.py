@@ -88,7 +88,7 @@ class Ownership:
         for name, spec in self.topology.vpcs.items():
             if not spec.ours:
                 found |= {vpc.id: name for vpc in self.candidates(spec)[:1]}
-                found |= {spec.remote.id: name} if spec.remote else {}
+                found |= {spec.remote.id: name} if spec.remote and spec.remote.id else {}
         return found
 
     @cached_property

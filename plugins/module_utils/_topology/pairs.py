@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+from ..errors import Code
 from .blocks import Block, inside, parse
 from .draft import ADOPTED, OURS, REMOTE, Draft, Work
 from .faults import Broken, Cursor, Key, either, join, show
+from .schema import SCHEMA
 from .services import needs_dns
 from .tables import use
 from .types import PeeringSpec
@@ -91,6 +93,24 @@ def _known(work: Work, section: Cursor) -> list[tuple[Draft, Key]]:
         elif draft is not None:
             found[draft.name] = (draft, name.path)
     return list(found.values())
+
+
+def remotes(work: Work) -> None:
+    """Tells what a remote VPC must declare. A connection that its peerings name by id tells it all; one that the other owner requests tells
+    the blocks."""
+    for draft in work.drafts.values():
+        told = draft.cursor["remote"]
+        if draft.remote is None or told.broken or work.pairs_damaged:
+            continue
+        joined = [pair for pair in work.pairs if draft.name in (pair.requester, pair.accepter)]
+        named = bool(joined) and all(pair.id for pair in joined)
+        requested = bool(joined) and all(pair.accept_only for pair in joined)
+        for key, spared in (("owner", named), ("id", named), ("cidr", named or requested)):
+            if key not in told and not spared:
+                title = SCHEMA["properties"]["vpcs"]["additionalProperties"]["properties"]["remote"]["properties"][key]["title"]
+                work.faults.add(told.path, f"`{key}` is missing: it must be {title}", Code.SCHEMA)
+        if named and "region" not in told and "region" not in draft.cursor:
+            draft.remote = replace(draft.remote, region="")
 
 
 class _Shared:

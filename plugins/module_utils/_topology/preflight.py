@@ -12,6 +12,7 @@ from .blocks import inside, overlaps, parse
 from .faults import either, join
 from .limits import Quotas, check_quotas
 from .observed import Observed
+from .resolve import connection, remote_side, resolved
 from .types import PeeringSpec, Topology, VpcSpec
 
 
@@ -24,17 +25,18 @@ def preflight(
     or such a mapping for each (account id, Region); AWS's defaults stand for what is not known. None: nothing is to be added, so no quota
     can be exceeded. What the network does not hold is planned, or was not read; neither is a fault in itself.
     """
-    seen = Observed(topology, network, identities)
+    seen = Observed(resolved(topology, network, identities), network, identities)
     _accounts(seen)
-    for spec in topology.vpcs.values():
+    for spec in seen.topology.vpcs.values():
         if spec.remote is None:
             _vpc(seen, spec)
             _names(seen, spec)
     _twins(seen)
-    for pair in topology.peerings:
+    for pair in seen.topology.peerings:
         _connection(seen, pair)
+        _remote(seen, pair)
         _overlap(seen, pair)
-    for spec in topology.vpcs.values():
+    for spec in seen.topology.vpcs.values():
         _dns(seen, spec)
         _new_blocks(seen, spec)
     if quotas is not None:
@@ -138,7 +140,8 @@ def _connection(seen: Observed, pair: PeeringSpec) -> None:
     if pair.id:
         named = seen.network.peerings.get(pair.id)
         if named is None:
-            if seen.network.peerings:
+            read = any(file == "VpcPeeringConnections" for _account, _region, file in seen.network.complete)
+            if seen.network.peerings or read:
                 seen.fault(f"{pair.path}.id", f"there is no {pair.id}: check the id, account and Region, or leave it out")
         elif named.pair != {seen.vpc_id(pair.requester), seen.vpc_id(pair.accepter)} - {""}:
             seen.fault(f"{pair.path}.id", f"{pair.id} joins {join(sorted(named.pair))}, not {pair.requester} and {pair.accepter}")
@@ -159,6 +162,49 @@ def _connection(seen: Observed, pair: PeeringSpec) -> None:
             pair.path,
             f"{live.id} ({live.status}) joins {pair.requester} and {pair.accepter} already, made by others: it is used, and left "
             "at teardown",
+        )
+
+
+def _remote(seen: Observed, pair: PeeringSpec) -> None:
+    """What is declared of a remote VPC against what the connection tells of it: its blocks only while it is active.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnection.html
+    """
+    there = connection(seen, pair)
+    for name, other in ((pair.requester, pair.accepter), (pair.accepter, pair.requester)):
+        spec = seen.topology.vpcs[name]
+        side = remote_side(seen, pair, name)
+        if spec.remote is None or side is None or there is None or not there.live:
+            continue
+        for key, declared, actual in (("owner", spec.remote.owner, side.account), ("region", spec.remote.region, side.region)):
+            if actual and declared != actual:
+                what = "belongs to account" if key == "owner" else "is in"
+                seen.fault(f"{spec.path}.remote.{key}", f"{side.vpc} {what} {actual}, says {there.id}, not {declared}: correct it")
+        if there.status == "active":
+            _remote_blocks(seen, pair, spec, other, (*side.cidrs, *side.ipv6_cidrs))
+        elif not spec.remote.cidrs:
+            advice = "until then nothing is routed there; run again then, or declare `cidr`"
+            seen.warn(f"{spec.path}.remote", f"AWS tells the blocks of {name} once {there.id} is active: {advice}")
+
+
+def _remote_blocks(seen: Observed, pair: PeeringSpec, spec: VpcSpec, other: str, told: tuple[str, ...]) -> None:
+    declared = [parse(text) for text in (*(spec.remote.cidrs if spec.remote else ()), *pair.only.get(spec.name, ()))]
+    known = [block for block in declared if not isinstance(block, str)]
+    actual = [block for text in told if not isinstance(block := parse(text), str)]
+    wrong = [block for block in known if actual and not inside(block, actual)]
+    if wrong:
+        seen.fault(
+            f"{spec.path}.remote.cidr",
+            f"{spec.name} has {join(told)}, says the active connection, not {join(str(block) for block in wrong)}: correct it",
+        )
+    six = any(block.version == 6 for _words, block in seen.blocks(other))
+    left_out = {*pair.without.get(spec.name, ())}
+    more = [block for block in actual if not inside(block, known) and str(block) not in left_out and (six or block.version == 4)]
+    if more and spec.name not in pair.only:
+        advice = "add it to `cidr`, or leave it out by the peering's `cidrs: {except: …}`"
+        blocks = join(str(block) for block in more)
+        seen.warn(
+            f"{spec.path}.remote.cidr", f"{spec.name} has {blocks} too, says the active connection: nothing is routed there; {advice}"
         )
 
 

@@ -27,12 +27,12 @@ class AccountSpec:
 
 @dataclass(frozen=True)
 class RemoteSpec:
-    """A VPC for which we hold no credentials."""
+    """A VPC for which we hold no credentials. What is empty is told by its peering connection (resolve.py)."""
 
-    owner: str
-    id: str
-    cidrs: tuple[str, ...]
-    region: str
+    owner: str = ""
+    id: str = ""
+    cidrs: tuple[str, ...] = ()
+    region: str = ""
 
 
 @dataclass(frozen=True)
