@@ -369,11 +369,8 @@ async def test_no_way_out(place: Place) -> None:
     assert not {line for line in mounts.splitlines() if line.startswith(("/root", "/home", "/sys", "/var", "/boot"))}
     options = {line.split()[1]: line.split()[3].split(",") for line in (await place.say("cat /proc/mounts")).splitlines()}
     assert {"ro", "nosuid", "nodev"} <= set(options["/usr"])
-    # Root of an instance may hide from itself what it sees, and lays nothing bare by that.
-    await place.run("umount -l /usr", root=True)
-    with pytest.raises(TwinError, match="does not start: No such file or directory"):
-        await place.run("true")
-    await place.boot(boots=2)
+    # Root of an instance lays nothing bare, and hides nothing from itself either.
+    assert (await place.run("umount -l /usr", root=True))[0] != 0
     await place.say("true")
 
 

@@ -55,9 +55,12 @@ class Zygote:
 
     def __init__(self, folder: str) -> None:
         try:
-            self._pid, self._socket, self.ids = start(folder)
+            self._pid, self._socket, said = start(folder)
         except OSError as error:
             raise TwinError(str(error)) from None
+        self.ids = said.ids
+        # Protections that the kernel refused so far; see confine.MISSING.
+        self.missing = set(said.missing)
         self._socket.setblocking(False)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keys = itertools.count(1)
@@ -147,6 +150,7 @@ class Zygote:
                 continue
             waiting = self._asked.pop(said["key"], None)
             if "pid" in said:
+                self.missing.update(said["missing"])
                 # Kept even if nobody waits any more: its end will be told, and the number be used again.
                 process = self._processes[said["pid"]] = Process(said["pid"], self)
                 if waiting is not None and not waiting.done():

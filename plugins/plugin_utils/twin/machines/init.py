@@ -7,19 +7,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import resource
 import signal
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
-from ..kernel.system import CLONE_NEWUSER, PR_SET_DUMPABLE, no_new_privileges, prctl, set_hostname, unshare
+from ..kernel.system import CLONE_NEWUSER, PR_SET_DUMPABLE, prctl, set_hostname, unshare
+from .confine import confine, limit_namespaces
 from .files import FOLDERS, IMAGE, USER_ID, home_of
-from .root import enter_root, write_files
+from .root import enter_root, hide_parts, write_files
 
-PROCESSES = 1024
-FILES = 8192
 _WHEEL, _ADM = 10, 4
 _IDLE = ("/usr/bin/sleep", "/bin/sleep")
 
@@ -52,16 +50,18 @@ class Launch(NamedTuple):
     given: tuple[int, ...] = ()
 
 
-def set_up(boot: Boot, disk: int) -> None:
-    """As process 1 of the instance: its root, files and name. Raises OSError."""
+def set_up(boot: Boot, disk: int) -> list[str]:
+    """As process 1 of the instance: its root, files and name. Returns the protections that the kernel refuses. Raises OSError."""
     _become(0, ids=boot.ids)
     owner = USER_ID if boot.ids else 0
     os.umask(0o022)
     enter_root(disk, ids=boot.ids, owner=owner)
+    missing = [*limit_namespaces(ids=boot.ids), *hide_parts()]
     set_hostname(boot.hostname)
     if boot.first:
         _fill(boot, owner)
     write_files("/etc", [(name, text, 0o644) for name, text in boot.boot_files.items()])
+    return missing
 
 
 def _fill(boot: Boot, owner: int) -> None:
@@ -95,31 +95,27 @@ def _fill(boot: Boot, owner: int) -> None:
     write_files("", [(name[1:], content, 0o700) for name, content in boot.private_files.items()])
 
 
-def idle() -> NoReturn:
-    """Be a process 1 that does nothing and costs next to nothing. Raises OSError."""
+def idle(code: bytes, *, ids: bool) -> NoReturn:
+    """Be a process 1 that does nothing and costs next to nothing. ``code``: see confine. Raises OSError."""
     # The kernel itself buries the children of a process that ignores their end, and an exec keeps that.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    _limit()
-    no_new_privileges()
+    confine(code, ids=ids)
     for path in _IDLE:
         if os.path.exists(path):
             os.execve(path, ["sleep", "infinity"], {})
     raise OSError(errno.ENOENT, "the host has no program that an instance could have as its first process", _IDLE[0])
 
 
-def launch(request: Launch) -> NoReturn:
-    """As a new process inside the instance: become the program. Raises OSError where that cannot be."""
+def launch(request: Launch, code: bytes) -> NoReturn:
+    """As a new process inside the instance: become the program. ``code``: see confine. Raises OSError where that cannot be."""
     os.setsid()
     if request.terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.umask(0o022)
-    _limit()
-    if request.root:
-        _become(0, ids=request.ids)
-    elif request.ids:
-        _become(USER_ID, ids=True)
-    if not request.ids:
-        no_new_privileges()
+    _become(0, ids=request.ids)
+    confine(code, ids=request.ids)
+    if not request.root:
+        _become(USER_ID, ids=request.ids)
     os.chdir(request.folder or request.environment.get("HOME", "/"))
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -165,17 +161,3 @@ def open_to_looks() -> Iterator[None]:
         yield
     finally:
         prctl(PR_SET_DUMPABLE, 0)
-
-
-def _limit() -> None:
-    # One byte of core: a host that pipes cores to a program of its own would take any other limit for none.
-    for kind, soft, hard in (
-        (resource.RLIMIT_NPROC, PROCESSES, PROCESSES),
-        (resource.RLIMIT_NOFILE, 1024, FILES),
-        (resource.RLIMIT_CORE, 1, 1),
-        (resource.RLIMIT_MEMLOCK, 1 << 20, 1 << 20),
-    ):
-        most = resource.getrlimit(kind)[1]
-        if most != resource.RLIM_INFINITY:
-            soft, hard = min(soft, most), min(hard, most)
-        resource.setrlimit(kind, (soft, hard))

@@ -58,6 +58,8 @@ class ProcessMachines:
         image.mkdir(mode=0o700, exist_ok=True)
         self._zygote = Zygote(str(image))
         self.ids = self._zygote.ids
+        # Protections that this kernel refuses, as far as instances were booted; see confine.MISSING.
+        self.missing = self._zygote.missing
         self._machines: dict[str, _Disk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

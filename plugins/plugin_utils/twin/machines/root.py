@@ -26,6 +26,20 @@ _LARGEST = 1 << 20
 
 DISK_SIZE, TMP_SIZE, SMALL_SIZE = "256m", "128m", "16m"
 DISK, NEW = "/disk", "/new"
+TERMINALS = 256
+"""Of one instance. The machine has 4,096 by default."""
+_HIDDEN_FOLDER, _HIDDEN_FILE = "hidden", "hidden-file"
+HIDDEN = (
+    # Other people's keys; memory, addresses and symbols of the kernel; its log, its timers, and what others do.
+    *("keys", "key-users", "kcore", "kmsg", "kallsyms", "kpagecount", "kpageflags", "kpagecgroup", "iomem", "ioports", "modules"),
+    *("timer_list", "timer_stats", "sched_debug", "latency_stats", "lock_stat", "schedstat", "interrupts", "vmallocinfo", "slabinfo"),
+    *("pagetypeinfo", "sysrq-trigger", "config.gz", "mtrr"),
+    # Devices and their drivers.
+    *("acpi", "asound", "bus", "driver", "fs", "irq", "scsi", "dynamic_debug"),
+)
+"""Below an instance's /proc: what belongs to the machine and that no program of an instance needs."""
+_READ_ONLY = ("sys/kernel", "sys/user", "sys/fs", "sys/vm", "sys/dev", "sys/debug", "sys/abi")
+"""Below /proc: settings that an instance's root could change back. Those of its network namespace stay its own."""
 
 
 def enter_template(folder: str, *, ids: bool) -> None:
@@ -40,6 +54,8 @@ def enter_template(folder: str, *, ids: bool) -> None:
         os.makedirs(f"{folder}/{name}", 0o755)
     for name in ("etc", "bin", "local"):
         os.makedirs(f"{image}/{name}", 0o755)
+    os.mkdir(f"{image}/{_HIDDEN_FOLDER}", 0o000)
+    os.close(os.open(f"{image}/{_HIDDEN_FILE}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o000))
     _copy_etc(f"{image}/etc")
     _sudo(f"{image}/bin", ids)
     _bind("/usr", f"{folder}/usr")
@@ -162,7 +178,8 @@ def enter_root(disk: int, *, ids: bool, owner: int) -> None:
     for name in ("usr", IMAGE.strip("/"), "dev", *_LINKS):
         _shared(name)
     # The user's group owns no terminals where there is only one group.
-    mount("devpts", f"{NEW}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if ids else ""))
+    options = f"newinstance,ptmxmode=0666,mode=0620,max={TERMINALS}" + (",gid=5" if ids else "")
+    mount("devpts", f"{NEW}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
     for name, mode, size in (("dev/shm", "1777", SMALL_SIZE), ("tmp", "1777", TMP_SIZE), ("run", "755", SMALL_SIZE)):
         if name != "dev/shm":
             _folder(f"{NEW}/{name}", 0o755)
@@ -173,6 +190,25 @@ def enter_root(disk: int, *, ids: bool, owner: int) -> None:
         os.mkdir(f"{NEW}/{name}", 0o755)
     mount(f"{DISK}/agent", f"{NEW}/run/agent", None, MS_BIND)
     _pivot(NEW)
+
+
+def hide_parts() -> list[str]:
+    """As process 1 in its root: hide what /proc shows of the machine. Returns the protections that the kernel refuses (see confine.py)."""
+    try:
+        for name in HIDDEN:
+            path = f"/proc/{name}"
+            if os.path.isdir(path):
+                mount(f"{IMAGE}/{_HIDDEN_FOLDER}", path, None, MS_BIND)
+            elif os.path.exists(path):
+                mount(f"{IMAGE}/{_HIDDEN_FILE}", path, None, MS_BIND)
+        for name in _READ_ONLY:
+            path = f"/proc/{name}"
+            if os.path.isdir(path):
+                mount(path, path, None, MS_BIND)
+                set_attributes(path, ATTR_RDONLY)
+    except OSError:
+        return ["proc"]
+    return []
 
 
 def _shared(name: str) -> None:

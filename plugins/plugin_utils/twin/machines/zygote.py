@@ -3,8 +3,9 @@
 """The process from which instances and their programs are forked: small, with one thread, and with nothing of the host's in its files.
 
 It is asked over a socket of packets: one byte and descriptors, the first of which is a file in memory with the question. It answers in
-JSON: ``{"key", "pid"}`` or ``{"key", "error", "gone"}`` to a question (gone: the instance ended by itself), ``{"exit", "status"}`` when
-something ended. What it imports is little on purpose: a fork takes as long as there is memory to copy the tables of.
+JSON: ``{"key", "pid", "missing"}`` (protections that the kernel refused; see confine.py) or ``{"key", "error", "gone"}`` to a question
+(gone: the instance ended by itself), ``{"exit", "status"}`` when something ended. What it imports is little on purpose: a fork takes as
+long as there is memory to copy the tables of.
 
 An instance needs two forks: one that enters the namespaces, whose ids are then mapped from here, and its child, process 1 of the new
 namespace of process ids; the first ends at once, and the kernel gives its child to us. A program in an instance needs one.
@@ -35,15 +36,18 @@ from ..kernel.system import (
     CLONE_NEWUTS,
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
+    no_new_privileges,
     parent_death_signal,
     prctl,
     setns,
     unshare,
 )
 from .calls import close_all_but, leave_keyring
+from .confine import first_to_end, learn
 from .files import USER_ID
 from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
 from .root import enter_template
+from .seccomp import install, program
 
 _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
 _ALL = _OWN | CLONE_NEWNET
@@ -66,6 +70,7 @@ class _Birth:
         self.helper = helper
         self.pid = pid
         self.ready = False
+        self.missing: list[str] = []
         self.error = ""
         self.other = -1
 
@@ -85,10 +90,14 @@ class _Instance:
 
 
 class _Zygote:
-    """``births`` by the descriptor of their channel; ``unclaimed``: statuses of children that ended before we heard of them."""
+    """``births`` by the descriptor of their channel; ``unclaimed``: statuses of children that ended before we heard of them.
 
-    def __init__(self, control: socket.socket, *, ids: bool) -> None:
+    ``filter``: the program of seccomp.py that all of an instance has; empty where the kernel takes none.
+    """
+
+    def __init__(self, control: socket.socket, code: bytes, *, ids: bool) -> None:
         self.control = control
+        self.filter = code
         self.ids = ids
         self.own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.selector = selectors.DefaultSelector()
@@ -148,6 +157,7 @@ class _Zygote:
             setns(network, CLONE_NEWNET)
             unshare(_OWN)
             with open_to_looks():
+                missing = first_to_end()
                 channel.send(b"map")
                 if channel.recv(16) != b"go":
                     raise OSError("the ids of its user namespace cannot be mapped")
@@ -162,11 +172,11 @@ class _Zygote:
             # A process whose root is just being exchanged for another may make no user namespace.
             if not os.read(wait, 2):
                 os._exit(1)
-            set_up(boot, disk)
-            channel.send(b"ready")
+            missing += set_up(boot, disk)
+            channel.send(" ".join(["ready", *missing]).encode())
             # Closed by the exec: before, we could not be entered, since nobody may look at us.
             close_all_but({channel.fileno()})
-            idle()
+            idle(self.filter, ids=self.ids)
 
         self._bear(key, instance, body, {network, disk})
 
@@ -180,11 +190,13 @@ class _Zygote:
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
+            with open_to_looks():
+                first_to_end()
             setns(home.handle, _ALL)
             if home.other >= 0 and not request.root:
                 setns(home.other, CLONE_NEWUSER)
             close_all_but({channel.fileno()})
-            launch(request)
+            launch(request, self.filter)
 
         # Children are born in the instance's process ids at once; that spares a fork between.
         setns(home.handle, CLONE_NEWPID)
@@ -243,6 +255,7 @@ class _Zygote:
             birth.error = birth.error or rest
         elif word == "ready":
             birth.ready = True
+            birth.missing = rest.split()
         if not message:
             self._born(birth)
 
@@ -262,7 +275,7 @@ class _Zygote:
         else:
             if birth.instance:
                 self.instances[birth.instance] = _Instance(birth.pid, os.pidfd_open(birth.pid), birth.other)
-            self._say(key=birth.key, pid=birth.pid)
+            self._say(key=birth.key, pid=birth.pid, missing=birth.missing)
             self.living.add(birth.pid)
         if birth.pid in self.unclaimed:
             self._ended(birth.pid, self.unclaimed.pop(birth.pid))
@@ -379,5 +392,21 @@ def _main(control: socket.socket, folder: str) -> None:
     ids = has_ids()
     unshare(CLONE_NEWNS)
     enter_template(folder, ids=ids)
-    control.send(json.dumps({"ready": True, "ids": ids}).encode())
-    _Zygote(control, ids=ids).run()
+    code = program(os.uname().machine, user_namespaces=not ids)
+    if not code or not _taken(code):
+        code = b""
+    learn(code)
+    control.send(json.dumps({"ready": True, "ids": ids, "missing": [] if code else ["filter"]}).encode())
+    _Zygote(control, code, ids=ids).run()
+
+
+def _taken(code: bytes) -> bool:
+    """Whether the kernel takes a filter, tried in a child."""
+    if (child := os.fork()) == 0:
+        try:
+            no_new_privileges()
+            install(code)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: cloudnet.vpc contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a hostile instance is kept from: system calls, sockets, namespaces, the machine's part of /proc, other instances' ids."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import re
+from pathlib import Path
+
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines import seccomp
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.confine import SUDO_DEPTH
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.root import HIDDEN, TERMINALS
+from support.namespaces import needs_namespaces
+
+from . import attacks
+from .machine_place import Place, with_machines
+
+PYTHON = "/usr/bin/python3"
+MACHINE = platform.machine()
+pytestmark = [
+    needs_namespaces,
+    pytest.mark.skipif(not os.path.exists(PYTHON), reason=f"the host has no {PYTHON} for instances"),
+    pytest.mark.skipif(MACHINE not in seccomp.MACHINES, reason=f"there is no filter for {MACHINE}"),
+]
+COLUMN = seccomp.MACHINES.get(MACHINE, (0, 0))[1]
+
+
+async def attack(place: Place, source: str, *arguments: object, root: bool = False, id: str = "i-1") -> str:
+    status, said = await place.run([PYTHON, "-c", source, *map(str, arguments)], id, root=root)
+    assert status == 0, said
+    return said.strip()
+
+
+@with_machines
+async def test_nothing_is_missing(place: Place) -> None:
+    await place.boot()
+    assert place.machines.missing - {"cgroup"} == set()
+    for root in (False, True):
+        status = await place.say("grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status /proc/1/status | cut -f2 | tr '\\n' ' '", root=root)
+        assert status.split()[1::2] == ["2", "2"]
+
+
+@with_machines
+async def test_system_calls(place: Place) -> None:
+    await place.boot()
+    names = {name: numbers[COLUMN] for name, numbers in seccomp.REFUSED.items() if numbers[COLUMN] >= 0}
+    for root in (False, True):
+        said = json.loads(await attack(place, attacks.REFUSED, json.dumps(list(names.values())), root=root))
+        assert {name: number for name, number in zip(names, said, strict=True) if number != 1} == {}
+        newer = [seccomp.NEWEST + 1, seccomp.NEWEST + 200, seccomp.CHECKED["clone3"][COLUMN]]
+        assert json.loads(await attack(place, attacks.REFUSED, json.dumps(newer), root=root)) == [38, 38, 38]
+
+
+@with_machines
+async def test_families_of_sockets(place: Place) -> None:
+    """Neither vsock, by which the machine's hypervisor is reached, nor the kernel's cryptography."""
+    await place.boot()
+    for root in (False, True):
+        assert set(json.loads(await attack(place, attacks.FAMILIES, root=root))) <= set(seccomp.FAMILIES.values())
+        assert set(json.loads(await attack(place, attacks.NETLINK, root=root))) <= set(seccomp.NETLINK.values())
+
+
+@with_machines
+async def test_no_namespaces_in_an_instance(place: Place) -> None:
+    await place.boot()
+    numbers = json.dumps([seccomp.CHECKED[name][COLUMN] for name in ("clone", "unshare")])
+    for root in (False, True):
+        said = json.loads(await attack(place, attacks.NAMESPACES, numbers, root=root))
+        # Without ids of its own an instance's sudo is a user namespace: that one, and nothing with it.
+        user = said.pop("user")
+        assert user[:2] == [1, 1] and (user[2:] == [1, 1] if place.machines.ids else user[2:] == [0, 0])
+        assert all(numbers == [1, 1, 1, 1] for numbers in said.values()), said
+    # Should the filter be left out, the kernel's own limits hold.
+    limits = await place.say("cd /proc/sys/user; grep . max_*_namespaces", root=True)
+    expected = {"user": "0" if place.machines.ids else str(SUDO_DEPTH)}
+    assert dict(re.findall(r"max_(\w+)_namespaces:(\d+)", limits)) == {
+        name: expected.get(name, "0") for name in ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
+    }
+    for path in ("user/max_mnt_namespaces", "kernel/shmall", "kernel/msgmni"):
+        assert (await place.run(f"echo 100000 >/proc/sys/{path}", root=True))[0] != 0
+
+
+@pytest.mark.skipif(MACHINE != "x86_64", reason="only x86_64 has two foreign ways to call")
+@with_machines
+async def test_foreign_calls(place: Place) -> None:
+    await place.boot()
+    assert await attack(place, attacks.FOREIGN) == "False -1 38"
+
+
+@with_machines
+async def test_keyrings_of_the_machines_user(place: Place) -> None:
+    """cases/security/kernel_keyring.py: a rootless instance has its user's id, and a keyring is found by its number."""
+    library = ctypes.CDLL(None, use_errno=True)
+    keyctl, add_key = (seccomp.REFUSED[name][COLUMN] for name in ("keyctl", "add_key"))
+    ring = library.syscall(keyctl, 0, -4, 1)
+    if ring < 0:
+        pytest.skip("this kernel has no keyrings")
+    assert library.syscall(add_key, b"user", b"cloudnet-secret", b"SECRET", 6, -4) > 0
+    await place.boot()
+    for root in (False, True):
+        said = await attack(place, attacks.KEYRING, ring, keyctl, root=root)
+        assert said == "-1 1"
+
+
+@with_machines
+async def test_the_machines_part_of_proc(place: Place) -> None:
+    await place.boot()
+    for root in (False, True):
+        for name in HIDDEN:
+            said = await place.run(f"if [ -d /proc/{name} ]; then ls -A /proc/{name}; else cat /proc/{name}; fi 2>/dev/null", root=root)
+            assert said[1] == "", name
+    hidden = {line.split()[4] for line in (await place.say("cat /proc/self/mountinfo")).splitlines()}
+    assert {f"/proc/{name}" for name in HIDDEN if Path(f"/proc/{name}").exists()} <= hidden
+    assert await place.say("dmesg 2>/dev/null | wc -l", root=True) == "0"
+
+
+@with_machines
+async def test_capabilities(place: Place) -> None:
+    """Root of an instance has no capability that the filter or its limits count on, whatever it becomes."""
+    await place.boot()
+    bounding = int(await place.say("sed -n 's/^CapBnd:\\t//p' /proc/self/status", root=True), 16)
+    effective = int(await place.say("sed -n 's/^CapEff:\\t//p' /proc/self/status", root=True), 16)
+    first = int(await place.say("sed -n 's/^CapEff:\\t//p' /proc/1/status", root=True), 16)
+    # SYS_MODULE, SYS_RAWIO, SYS_PACCT, SYS_RESOURCE, SYS_TIME, NET_ADMIN, SYSLOG, DAC_READ_SEARCH, BPF.
+    for capability in (16, 17, 20, 24, 25, 12, 34, 2, 39):
+        assert not (bounding | effective | first) >> capability & 1, capability
+    assert await place.say("sed -n 's/^CapEff:\\t//p' /proc/self/status") == "0000000000000000"
+
+
+@with_machines
+async def test_ordinary_programs(place: Place) -> None:
+    await place.boot()
+    for root in (False, True):
+        assert await attack(place, attacks.ORDINARY, root=root) == "done"
+    assert await place.say("hostname web-1; hostname; sudo -u ec2-user sudo id -u", root=True) == "web-1\n0"
+    assert await place.say("cat /proc/sys/net/ipv4/ip_forward; uptime >/dev/null; ps -e | wc -l; df /tmp | wc -l; free | wc -l") != ""
+
+
+@with_machines
+async def test_terminals_have_a_limit(place: Place) -> None:
+    await place.boot()
+    source = "import os\nheld = []\ntry:\n    while True: held += os.openpty()\nexcept OSError as error: print(len(held) // 2)"
+    await place.say("ulimit -n 8192; true")
+    assert int(await attack(place, f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))\n{source}")) == TERMINALS
+
+
+@with_machines
+async def test_memory_that_belongs_to_no_process(place: Place) -> None:
+    """System V segments outlive who made them."""
+    await place.boot()
+    source = (
+        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.shmget.argtypes = [ctypes.c_int, ctypes.c_size_t, ctypes.c_int]\n"
+        "print(sum(libc.shmget(0, 1 << 20, 0o1600) >= 0 for _number in range(400)))"
+    )
+    assert int(await attack(place, source)) <= 64
+    assert int(await attack(place, source, root=True)) == 0
