@@ -126,7 +126,13 @@ def _unused(look: Look) -> Iterator[Finding]:
             if look.network.tables_of.get(vpc)
             and not any(route.target == live.id for table in look.network.tables_of[vpc] for route in table.routes)
         ]
-        if without:
+        left_out = [name for name in without if not spec.routed(_other(spec, name), map(str, look.blocks(look.vpcs[_other(spec, name)])))]
+        if left_out:
+            yield Finding(
+                f"{spec.path}.cidrs",
+                f"{' and '.join(left_out)} gets no route to any block over {spec.name}, so nothing is answered over it",
+            )
+        elif without:
             yield Finding(
                 spec.path,
                 f"no route of {' or '.join(without)} uses {spec.requester}:{spec.accepter}, so nothing is answered over it: name tables in "
@@ -138,10 +144,15 @@ def _unused(look: Look) -> Iterator[Finding]:
             )
 
 
+def _other(spec: PeeringSpec, name: str) -> str:
+    return spec.accepter if name == spec.requester else spec.requester
+
+
 def _ruled(look: Look, spec: PeeringSpec, one: str, other: str) -> bool:
     """Whether a group of either VPC lets something of the other in. A prefix list may hold anything."""
     for here, there in ((one, other), (other, one)):
-        blocks, groups = look.blocks(there), {group.id for group in look.network.groups_of.get(there, ())}
+        routed = spec.routed(look.called(there), map(str, look.blocks(there)))
+        blocks, groups = [ipaddress.ip_network(text) for text in routed], {group.id for group in look.network.groups_of.get(there, ())}
         for group in look.network.groups_of.get(here, ()):
             for rule in look.network.rules_of.get(group.id, ()):
                 if rule.egress:

@@ -22,7 +22,6 @@ from ._plan.simulate import ids_after, simulate
 from ._reach.endpoints import End, of_block, resolve
 from ._reach.explain import other
 from ._reach.matrix import Matrix, Question, matrix
-from ._reach.reach import reach
 from ._reach.traffic import traffic
 from ._reach.verdict import BLOCKED, FORWARD, REACHABLE, UNKNOWN, Blocker, Disposition, Trace, Verdict
 from ._topology.resolve import resolved
@@ -30,6 +29,7 @@ from ._topology.types import Expect, Place, Topology
 from .block_ends import WHOLE, named_by, stood_for
 from .ends import Spot, World, spots
 from .errors import CloudnetError
+from .hints import judged
 
 #: Something of the topology is not there. Ours: AWS's analyzer is only asked about what is.
 NOT_THERE = "NOT_THERE"
@@ -176,7 +176,7 @@ def answer(world: World, query: Query) -> Verdict:
             if source is None or target is None:
                 found.append(_absent(name if source is None else target_name, name, target_name, query))
             else:
-                found.append(reach(world.network, source, target, query.protocol, query.port))
+                found.append(judged(world, source, target, query.protocol, query.port))
     if not found:
         return _absent("a subnet to be in", str(query.source), str(query.destination), query)
     return max(found, key=lambda verdict: (verdict.verdict != wanted) + (verdict.verdict not in (wanted, UNKNOWN)))

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from ._model.network import Instance
 from ._reach.endpoints import End, resolve
-from ._reach.reach import reach
 from ._topology.types import Place
 from .connectivity import Query, check, queries, why
 from .ends import World
 from .errors import CloudnetError
+from .hints import judged
 from .probe_script import Ask
 from .probe_ways import Seat
 from .probes import Job, Prediction
@@ -87,7 +87,7 @@ def _of_query(world: World, query: Query, manner: Manner) -> Iterator[Job]:
     if not pairs:
         yield _unsent(world, query, "both ends are the same instance")
     for source, target in pairs:
-        verdict = reach(world.network, source.end, target.end, query.protocol, query.port)
+        verdict = judged(world, source.end, target.end, query.protocol, query.port)
         said = Prediction(verdict.verdict, why(verdict), verdict.mtu, tuple(item.as_dict() for item in verdict.blockers))
         address = target.end.address(verdict.family)
         ask = Ask(kind, address, query.port if isinstance(query.port, int) else 0, manner.timeout, manner.count)
@@ -203,7 +203,7 @@ def prediction(world: World, here: End, there: End | None, ask: Ask) -> Predicti
     if ask.kind == "http":
         port = ask.port or (443 if ask.target.startswith("https:") else 80)
     try:
-        verdict = reach(world.network, here, there, protocol, port)
+        verdict = judged(world, here, there, protocol, port)
     except CloudnetError:
         return None
     fits = verdict.verdict

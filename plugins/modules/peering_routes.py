@@ -226,7 +226,7 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
             return False
         table, _mark, destination = action.name.partition(".routes.")
         vpc = next((name for name, refs in spec.tables.items() if table in {f"vpcs.{name}.route_tables.{ref}" for ref in refs}), "")
-        return bool(vpc) and (not spec.only.get(others[vpc]) or destination in spec.only[others[vpc]])
+        return bool(vpc) and destination in spec.routed(others[vpc], [destination])
 
     absent = module.params["state"] == "absent"
     options = Options(absent=absent, check=module.check_mode, narrow=True, only=concerns, progress=journal.progress)

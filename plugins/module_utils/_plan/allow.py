@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._topology.types import Allow, PeeringSpec, Place
@@ -92,10 +92,13 @@ def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, p
             return []
     both = ctx.ipv6_cidrs(place.vpc) and ctx.ipv6_cidrs(asker)
     blocks = _blocks(ctx, place, spec, with_six=bool(both))
+    if not blocks and spec and spec.narrowed(place.vpc):
+        ctx.warnings.append(f"{spec.path}.cidrs: {asker} gets no route to {place}, so no rule of {asker} is made for it")
     return [{"cidr": block} for block in blocks if _fits(protocol, block)]
 
 
 def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: bool) -> list[Ref | str]:
+    """The blocks of a place that the peering, if it is in another VPC, routes to."""
     vpc = ctx.topology.vpcs[place.vpc]
     names: list[str] = []
     if place.kind == "subnet":
@@ -103,7 +106,7 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
     elif place.kind == "instance":
         instance = vpc.instances[place.name]
         if instance.private_ip:
-            return [f"{instance.private_ip}/32"]
+            return [*_parts(ctx, place.vpc, f"{instance.private_ip}/32", spec)]
         names = [instance.subnet]
     elif place.kind == "group":
         users = {item.subnet for item in vpc.instances.values() if place.name in item.security_groups}
@@ -113,12 +116,23 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
         for name in names if with_six else ():
             if block := vpc.subnets[name].ipv6:
                 found.append(Ref(f"vpcs.{place.vpc}.subnets.{name}.ipv6") if block.startswith("auto:") else block)
-        return found
-    if spec and place.vpc in spec.only:
-        return [ctx.refer(block) for block in spec.only[place.vpc]]
-    without = {ctx.refer(block) for block in (spec.without.get(place.vpc, ()) if spec else ())}
-    blocks = (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ()))
-    return [block for block in map(ctx.refer, blocks) if block not in without]
+        return [part for block in found for part in _parts(ctx, place.vpc, block, spec)]
+    blocks = map(ctx.refer, (*ctx.cidrs(place.vpc), *(ctx.ipv6_cidrs(place.vpc) if with_six else ())))
+    return spec.routed(place.vpc, blocks, ctx.refer) if spec and spec.narrowed(place.vpc) else list(blocks)
+
+
+def _parts(ctx: Context, vpc: str, block: Ref | str, spec: PeeringSpec | None) -> Iterable[Ref | str]:
+    """What of a subnet's or an instance's block the peering routes to."""
+    if spec is None or not spec.narrowed(vpc):
+        return [block]
+    if isinstance(block, str):
+        return spec.parts(vpc, block)
+    known = ctx.ids.get(block.name, "")
+    if "/" in known:
+        return [block] if spec.parts(vpc, known) else []
+    # Of Amazon's block, which is not given out yet: a part of the VPC's own.
+    six = [item for item in spec.routed(vpc, map(ctx.refer, ctx.ipv6_cidrs(vpc)), ctx.refer) if isinstance(item, Ref) or ":" in item]
+    return [block] if six else []
 
 
 def _fits(protocol: str, block: Ref | str) -> bool:

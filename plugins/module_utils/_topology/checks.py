@@ -41,10 +41,7 @@ def _overlap(work: Work, pair: PeeringSpec) -> None:
 
 def destinations(draft: Draft, pair: PeeringSpec) -> list[str]:
     """The declared blocks of one side that the other side's tables get routes to."""
-    only = pair.only.get(draft.name)
-    without = pair.without.get(draft.name, ())
-    found = [str(block) for _other, block in draft.blocks] if only is None else list(only)
-    return [block for block in found if block not in without]
+    return pair.routed(draft.name, (str(block) for _other, block in draft.blocks))
 
 
 def _routes(work: Work) -> None:

@@ -141,6 +141,10 @@ class Work:
             self.faults.add(where, f"no VPC is called '{name}'{either(name, self.root['vpcs'].names(), 'there are')}")
         return self.drafts.get(name)
 
+    def pair(self, left: str, right: str) -> PeeringSpec | None:
+        """The peering that joins two VPCs directly."""
+        return next((pair for pair in self.pairs if {pair.requester, pair.accepter} == {left, right}), None)
+
     def peered(self, left: str, right: str) -> bool:
-        """Whether a peering joins two VPCs directly."""
-        return self.pairs_damaged or any({pair.requester, pair.accepter} == {left, right} for pair in self.pairs)
+        """Whether a peering joins two VPCs directly, for all that can be read."""
+        return self.pairs_damaged or self.pair(left, right) is not None

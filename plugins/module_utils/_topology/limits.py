@@ -115,9 +115,7 @@ def _routes(seen: Observed, spec: VpcSpec, table: str, limit: int) -> None:
 
 
 def _blocks(seen: Observed, pair: PeeringSpec, name: str) -> list[str]:
-    if pair.only.get(name):
-        return list(pair.only[name])
-    return [str(block) for _other, block in seen.blocks(name) if str(block) not in pair.without.get(name, ())]
+    return pair.routed(name, (str(block) for _other, block in seen.blocks(name)))
 
 
 def _rules(seen: Observed, spec: VpcSpec, name: str, limit: int) -> None:
@@ -158,7 +156,10 @@ def _allow_weights(seen: Observed, allow: Allow, spec: VpcSpec) -> Iterable[int]
     if source.kind == "group" and other is not None and other.region == spec.region:
         return [4, 6]
     if source.kind == "vpc":
-        return [block.version for _other, block in seen.blocks(source.vpc)]
+        pair = next((pair for pair in seen.pairs_of[spec.name] if source.vpc in (pair.requester, pair.accepter)), None)
+        if pair is None:
+            return [block.version for _other, block in seen.blocks(source.vpc)]
+        return [6 if ":" in block else 4 for block in _blocks(seen, pair, source.vpc)]
     return [4]
 
 

@@ -196,13 +196,27 @@ def _peer(work: Work, draft: Draft, item: Cursor, place: Place) -> list[Target]:
         return [Target(group=f"{place.vpc}.{place.name}")]
     if place.kind == "subnet":
         spec = other.subnets[place.name]
-        return [Target(cidrs=(spec.cidr, *((spec.ipv6,) if "/" in spec.ipv6 else ())))]
+        return _routed(work, draft, item, place, [spec.cidr, *([spec.ipv6] if "/" in spec.ipv6 else [])])
     if place.kind == "instance":
         ip = other.instances[place.name].private_ip
         if not ip:
             faults.add(item.path, f"{place} has no private_ip to write a rule for: name its group, or give it one")
-        return [Target(cidrs=(f"{ip}/32",))] if ip else []
-    blocks = tuple(str(block) for _other, block in other.blocks)
+        return _routed(work, draft, item, place, [f"{ip}/32"]) if ip else []
+    blocks = [str(block) for _other, block in other.blocks]
     if not blocks and not other.unsure:
         faults.add(item.path, f"the CIDR blocks of vpcs.{other.name} are not declared: give them there (`cidr`), or here")
-    return [Target(cidrs=blocks)] if blocks else []
+    return _routed(work, draft, item, place, blocks) if blocks else []
+
+
+def _routed(work: Work, draft: Draft, item: Cursor, place: Place, blocks: list[str]) -> list[Target]:
+    """A peer's blocks as far as the peering, if it is in another VPC, routes to them; a warning where it does to none."""
+    pair = work.pair(draft.name, place.vpc)
+    if pair is not None and place.kind == "vpc":
+        blocks = pair.routed(place.vpc, blocks)
+    elif pair is not None:
+        blocks = [part for block in blocks for part in pair.parts(place.vpc, block)]
+    if not blocks:
+        work.faults.warn(
+            item.path, f"{draft.name} gets no route to {place} ({pair.path if pair else ''}.cidrs leaves it out), so no rule is made"
+        )
+    return [Target(cidrs=tuple(blocks))] if blocks else []

@@ -8,10 +8,14 @@ Names are the topology's own. Nothing here knows an AWS id, unless the user wrot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, TypeVar
 
 from ..errors import Finding
+
+Block = TypeVar("Block")
 
 
 @dataclass(frozen=True)
@@ -264,6 +268,36 @@ class PeeringSpec:
     def name(self) -> str:
         """``requester:accepter``; a VPC's name cannot hold a colon."""
         return f"{self.requester}:{self.accepter}"
+
+    def narrowed(self, vpc: str) -> bool:
+        """Whether the topology says which of a VPC's blocks are routed."""
+        return vpc in self.only or vpc in self.without
+
+    def routed(self, vpc: str, blocks: Iterable[Block], spell: Callable[[str], Block] | None = None) -> list[Block]:
+        """The blocks of one of the two VPCs that the other gets routes to: of ``blocks`` all but those left out, or only those named.
+
+        Whoever asks what the peering carries (routes, rules, quotas, hints) asks here. ``spell``: how blocks are written in ``blocks``.
+        """
+        write: Callable[[str], Any] = spell or str
+        left_out = {write(block) for block in self.without.get(vpc, ())}
+        known = map(write, self.only[vpc]) if vpc in self.only else blocks
+        return [block for block in known if block not in left_out]
+
+    def parts(self, vpc: str, block: str) -> tuple[str, ...]:
+        """What of a block (of a subnet, of an instance) of one of the two VPCs the other gets routes to: itself, smaller ones, or none."""
+        inner = ip_network(block)
+        if any(_within(inner, other) for other in self.without.get(vpc, ())):
+            return ()
+        if vpc not in self.only:
+            return (block,)
+        if any(_within(inner, other) for other in self.only[vpc]):
+            return (block,)
+        return tuple(other for other in self.only[vpc] if _within(ip_network(other), block))
+
+
+def _within(inner: IPv4Network | IPv6Network, outer: str) -> bool:
+    block = ip_network(outer)
+    return inner.version == block.version and inner.subnet_of(block)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,22 @@ def allows(work: Work) -> tuple[Allow, ...]:
         for source in sources:
             if source.kind == "cidr" and ":" in source.name and any(one.protocol == "icmp" and one.from_port != -1 for one in passing):
                 work.faults.add((*item.path, "icmp"), f"a type of ICMP means nothing to {source.name}, which is IPv6: use protocol: icmpv6")
-        for source in (narrow for place in sources for narrow in _narrow(work, place)):
-            for target in targets:
+        for place, source in ((wished, narrow) for wished in sources for narrow in _narrow(work, wished)):
+            for target in (target for target in targets if _carried(work, item, place, target)):
                 for one in (_for(passed, source) for passed in passing):
                     key = (source, target, one)
                     found.setdefault(key, Allow(source, target, one.protocol, one.from_port, one.to_port, _shown(item)))
     return tuple(found.values())
+
+
+def _carried(work: Work, item: Cursor, place: Place, target: Place) -> bool:
+    """Whether the peering that joins them routes to the address of an instance; if not, a warning, for no rule would help."""
+    pair = work.pair(place.vpc, target.vpc)
+    address = work.drafts[place.vpc].instances[place.name].private_ip if place.kind == "instance" and place.vpc in work.drafts else ""
+    if pair is None or not address or pair.parts(place.vpc, f"{address}/32"):
+        return True
+    work.faults.warn(item.path, f"{target.vpc} gets no route to {address} of {place} ({pair.path}.cidrs leaves it out), so no rule is made")
+    return False
 
 
 def _shown(item: Cursor) -> str:

@@ -185,11 +185,8 @@ class RouteKind(Kind):
 
 def destinations(ctx: Context, spec: PeeringSpec, vpc: str, other: str) -> list[Ref | str]:
     """The blocks of the other VPC that get a route: all of both families, unless narrowed. IPv6 only where both sides have it."""
-    if other in spec.only:
-        return [ctx.refer(cidr) for cidr in spec.only[other]]
     both = ctx.ipv6_cidrs(other) if ctx.ipv6_cidrs(vpc) else ()
-    without = {ctx.refer(cidr) for cidr in spec.without.get(other, ())}
-    return [cidr for cidr in map(ctx.refer, (*ctx.cidrs(other), *both)) if cidr not in without]
+    return spec.routed(other, map(ctx.refer, (*ctx.cidrs(other), *both)), ctx.refer)
 
 
 def internet_gateway(ctx: Context, vpc: str) -> Ref | str:
