@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines import seccomp
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.confine import SUDO_DEPTH
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.confine import PROCESSES, SUDO_DEPTH
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.root import HIDDEN, TERMINALS
 from support.namespaces import needs_namespaces
 
@@ -159,3 +159,56 @@ async def test_memory_that_belongs_to_no_process(place: Place) -> None:
     )
     assert int(await attack(place, source)) <= 64
     assert int(await attack(place, source, root=True)) == 0
+
+
+@with_machines
+async def test_processes_of_all_ids(place: Place) -> None:
+    """Each id of an instance's has a limit of its own, and all of them together have one."""
+    await place.boot()
+    await place.boot("i-2")
+    bomb = (
+        "import os, time\n"
+        "os.close(0); os.close(1); os.close(2)\n"
+        "for identity in range(2000, 2008):\n"
+        "    if os.fork() == 0:\n"
+        "        try: os.setresgid(identity, identity, identity); os.setresuid(identity, identity, identity)\n"
+        "        except OSError: pass\n"
+        "        for number in range(600):\n"
+        "            try:\n"
+        "                if os.fork() == 0: time.sleep(60); os._exit(0)\n"
+        "            except OSError: break\n"
+        "        os._exit(0)\n"
+        "for number in range(8): os.wait()\n"
+    )
+    await attack(place, bomb, root=True)
+    users = set((await place.say("ps -eo uid= | sort -u", root=True)).split())
+    assert len(users) > (8 if place.machines.ids else 0)
+    running = sum(name.isdigit() for name in os.listdir("/proc"))
+    assert running < 2 * PROCESSES + 100
+    assert await place.say("echo alive", id="i-2") == "alive"
+
+
+@with_machines
+async def test_no_two_instances_share_an_id(place: Place) -> None:
+    for number in (1, 2):
+        await place.boot(f"i-{number}")
+    owners = []
+    for number in (1, 2):
+        running = [await place.machines.spawn(f"i-{number}", ["sleep", "60"], root=root) for root in (False, True)]
+        owners += [os.stat(f"/proc/{process.pid}").st_uid for process in running]
+        # Numbers of users as Linux distributions give them, and nobody's, are there; others are not.
+        for identity, there in ((0, True), (999, True), (4094, True), (4095, False), (65533, False), (65534, True)):
+            if place.machines.ids:
+                status, _said = await place.run(f"touch ~/it && chown {identity}:{identity} ~/it", f"i-{number}", root=True)
+                assert (status == 0) is there, identity
+    assert len(set(owners)) == (4 if place.machines.ids else 1)
+    assert "ids" not in place.machines.missing
+    # A slot belongs to the disk: it stays over a stop, and is free after the end.
+    before = os.stat("/run/disks/i-2/root").st_uid
+    await place.machines.halt("i-2")
+    await place.boot("i-2", boots=2)
+    assert os.stat("/run/disks/i-2/root").st_uid == before
+    assert await place.say("sudo id -u", "i-2") == "0"
+    await place.machines.discard("i-2")
+    await place.boot("i-3")
+    assert os.stat("/run/disks/i-3/root").st_uid == before

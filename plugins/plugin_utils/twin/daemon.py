@@ -33,24 +33,24 @@ def main(arguments: list[str]) -> int:
             os.set_inheritable(descriptor, False)
     channel = socket.socket(fileno=control)
     try:
-        tree.enter()
+        missing = tree.enter()
     except OSError as error:
         channel.sendall(answer(0, error=f"namespaces are refused: {error.strerror or error}"))
         return 1
     child = os.fork()
     if child == 0:
         os.close(alive)
-        os._exit(_inner(channel, listener))
+        os._exit(_inner(channel, listener, missing))
     channel.close()
     if listener >= 0:
         os.close(listener)
     return tree.watch(alive, child)
 
 
-def _inner(channel: socket.socket, listener: int) -> int:
+def _inner(channel: socket.socket, listener: int, missing: list[str]) -> int:
     try:
         tree.settle()
-        inner.run(channel, socket.socket(fileno=listener) if listener >= 0 else None)
+        inner.run(channel, socket.socket(fileno=listener) if listener >= 0 else None, missing)
     except BaseException as error:
         traceback.print_exc()
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from .wire import HEADER, answer, read_question
 LOG = logging.getLogger("cloudnet.twin")
 
 
-def run(channel: socket.socket, listener: socket.socket | None) -> None:
-    """Serve the lab until it closes the channel."""
+def run(channel: socket.socket, listener: socket.socket | None, missing: Iterable[str] = ()) -> None:
+    """Serve the lab until it closes the channel. ``missing``: protections that the tree misses."""
     # What starts instances is forked before there are threads and open sockets.
     kernel = NetworkKernel()
-    machines = ProcessMachines(kernel, Path(PRIVATE))
+    machines = ProcessMachines(kernel, Path(PRIVATE), missing)
     asyncio.run(_serve(channel, listener, kernel, machines))
 
 

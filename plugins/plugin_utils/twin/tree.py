@@ -14,6 +14,7 @@ import resource
 import select
 import signal
 
+from . import host_ids
 from .kernel.system import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -32,21 +33,22 @@ from .kernel.system import (
     unshare,
 )
 
-UNUSED_IDS = 1_879_048_192
-"""As root, the first of the host's user and group ids that instances get: nobody has them, so that they may do nothing."""
 PRIVATE = "/run"
 """In the tree this is a file system of its own, in memory, that ends with it."""
 
 
-def enter() -> None:
+def enter() -> list[str]:
     """Leave the caller's namespaces for new ones, in which the caller is root. The process must have one thread.
 
-    The namespace of process ids holds for children made from now on. Raises OSError.
+    The namespace of process ids holds for children made from now on. Returns the protections that cannot be had (see
+    machines/confine.py). Raises OSError.
     """
     # More than one descriptor a namespace, and there may be ten thousand instances.
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     user, group, privileged = os.geteuid(), os.getegid(), os.geteuid() == 0
+    # Kept by this process and the one that it forks, to their end.
+    first, lock = host_ids.take() if privileged else (0, 0)
     ready_read, ready_write = os.pipe()
     parent = os.getpid()
     # A mapping of several ids can only be written from outside the new namespace.
@@ -55,7 +57,7 @@ def enter() -> None:
         os.close(ready_write)
         try:
             os.read(ready_read, 1)
-            _map(parent, user, group, privileged)
+            _map(parent, user, group, first)
         except OSError:
             os._exit(1)
         os._exit(0)
@@ -73,15 +75,16 @@ def enter() -> None:
             os.setgroups([0])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+    return ["ids"] if lock < 0 else []
 
 
-def _map(process: int, user: int, group: int, privileged: bool) -> None:
-    """Map ids: root keeps its own and gives the instances unused ones; anyone else has one id for all."""
+def _map(process: int, user: int, group: int, first: int) -> None:
+    """Map ids: root keeps its own and gives the instances unused ones, from ``first`` on; anyone else (0) has one id for all."""
     folder = f"/proc/{process}"
-    if privileged:
+    if first:
         with contextlib.suppress(OSError):
             for name in ("uid_map", "gid_map"):
-                _write(f"{folder}/{name}", f"0 0 1\n1 {UNUSED_IDS} 65535\n")
+                _write(f"{folder}/{name}", f"0 0 1\n1 {first} {host_ids.OF_LAB}\n")
             return
     _write(f"{folder}/setgroups", "deny")
     _write(f"{folder}/uid_map", f"0 {user} 1\n")

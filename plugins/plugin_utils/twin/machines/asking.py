@@ -51,14 +51,14 @@ class Process:
 
 
 class Zygote:
-    """The zygote, as the daemon has it. ``ids``: whether an instance's root and its user are different ids. Raises TwinError."""
+    """The zygote, as the daemon has it. ``slots``: see zygote.slots. Raises TwinError."""
 
     def __init__(self, folder: str) -> None:
         try:
             self._pid, self._socket, said = start(folder)
         except OSError as error:
             raise TwinError(str(error)) from None
-        self.ids = said.ids
+        self.slots = said.slots
         # Protections that the kernel refused so far; see confine.MISSING.
         self.missing = set(said.missing)
         self._socket.setblocking(False)

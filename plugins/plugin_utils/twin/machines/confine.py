@@ -14,7 +14,7 @@ from ..kernel.system import PR_CAPBSET_DROP, no_new_privileges, prctl
 from . import seccomp
 
 PROCESSES = 1024
-"""Of one user of an instance; one with ids of its own has twice as many in all."""
+"""Of one user of an instance; all of them together have twice as many."""
 FILES = 8192
 DATA = 2 << 30
 """Bytes that one process may write to, apart from shared memory."""
@@ -72,6 +72,7 @@ MISSING: Mapping[str, str] = {
     "watches": "this kernel does not limit an instance's file watches, which count for the lab's user",
     "ipc": "this kernel does not limit an instance's System V shared memory and queues",
     "proc": "parts of /proc cannot be hidden from instances, so that they see the machine's",
+    "ids": "there are no ids left that an instance shares with no other: end other labs of root's, or use fewer instances at a time",
     "oom": "the kernel cannot be told to end instances first when memory is short",
 }
 """Protections that a kernel may refuse: what is so without it."""

@@ -23,7 +23,7 @@ _IDLE = ("/usr/bin/sleep", "/bin/sleep")
 
 
 class Boot(NamedTuple):
-    """A boot of an instance. ``first``: its disk is empty. ``ids``: it has 65535 ids, not one.
+    """A boot of an instance. ``first``: its disk is empty. ``ids``: it has many ids, not one.
 
     ``boot_files``: files of /etc for each boot; the others are for a new disk: of /etc, of the user's home, and by their whole path.
     """

@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..host_ids import Slots
 from ..kernel.system import MNT_DETACH, MS_NODEV, mount, umount
 from ..seams import Kernel, Machine, TwinError
 from . import files
@@ -31,7 +32,8 @@ _PATIENCE = 5.0
 class _Disk:
     """An instance that was booted once. ``filled``: its disk has its first files; ``seeded``: its user data was run.
 
-    ``wanted``: it is to run; ``process``: its process 1, None when it does not run.
+    ``wanted``: it is to run; ``process``: its process 1, None when it does not run. ``first``: of its ids (see host_ids.py), -1 for
+    none yet.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class _Disk:
     filled: bool = False
     seeded: bool = False
     wanted: bool = False
+    first: int = -1
     process: Process | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -46,20 +49,22 @@ class _Disk:
 class ProcessMachines:
     """Instances as processes. To be made by a process without threads, which is root in a user and a mount namespace of its own.
 
-    ``folder``: where disks are mounted; a private file system in memory. ``ids``: whether an instance's root and its user are different
-    ids. Raises TwinError.
+    ``folder``: where disks are mounted; a private file system in memory. ``missing``: protections that the tree
+    misses. ``ids``: whether an instance's root and its user are different ids. Raises TwinError.
     """
 
-    def __init__(self, kernel: Kernel, folder: Path) -> None:
+    def __init__(self, kernel: Kernel, folder: Path, missing: Iterable[str] = ()) -> None:
         self._kernel = kernel
         self._disks = folder / "disks"
         self._disks.mkdir(mode=0o700, parents=True, exist_ok=True)
         image = folder / "image"
         image.mkdir(mode=0o700, exist_ok=True)
         self._zygote = Zygote(str(image))
-        self.ids = self._zygote.ids
+        self._slots = Slots(self._zygote.slots)
+        self.ids = self._zygote.slots > 0
         # Protections that this kernel refuses, as far as instances were booted; see confine.MISSING.
         self.missing = self._zygote.missing
+        self.missing.update(missing)
         self._machines: dict[str, _Disk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -116,6 +121,8 @@ class ProcessMachines:
                     umount(disk.folder, MNT_DETACH)
                 with suppress(OSError):
                     disk.folder.rmdir()
+            if disk.first >= 0:
+                self._slots.leave(disk.first)
 
     async def spawn(
         self,
@@ -216,7 +223,11 @@ class ProcessMachines:
         try:
             if not disk.folder.is_dir():
                 disk.folder.mkdir(mode=0o700)
-                owner = 1 if self.ids else 0
+                if disk.first < 0:
+                    disk.first, alone = self._slots.take()
+                    if self.ids and not alone:
+                        self.missing.add("ids")
+                owner = disk.first
                 # Set-user-ID counts on it: what an instance's root gives that bit to can only become that root.
                 mount("disk", disk.folder, "tmpfs", MS_NODEV, f"mode=755,uid={owner},gid={owner},size={DISK_SIZE},nr_inodes={_INODES}")
             handle = clone_mount(str(disk.folder))
@@ -231,7 +242,7 @@ class ProcessMachines:
                 private_files={files.USER_DATA: machine.user_data, files.BOOT_SCRIPT: script} if script else {},
             )
             network = self._kernel.descriptor(machine.id)
-            process = await self._zygote.request([network, handle], do="boot", instance=machine.id, boot=boot)
+            process = await self._zygote.request([network, handle], do="boot", instance=machine.id, first=disk.first, boot=boot)
         except (OSError, TwinError) as error:
             raise TwinError(f"{machine.id} does not boot: {error}") from None
         finally:

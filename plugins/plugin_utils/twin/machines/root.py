@@ -45,7 +45,7 @@ _READ_ONLY = ("sys/kernel", "sys/user", "sys/fs", "sys/vm", "sys/dev", "sys/debu
 def enter_template(folder: str, *, ids: bool) -> None:
     """Build the template on the folder and make it the root of the calling process, whose mount namespace must be its own.
 
-    ``ids``: an instance's root is another id (1) than ours, so that sudo needs a set-user-ID program. Raises OSError.
+    ``ids``: an instance's root is another id than ours, so that sudo needs a set-user-ID program. Raises OSError.
     """
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("template", folder, "tmpfs", MS_NODEV, "mode=755,size=64m")
@@ -66,8 +66,7 @@ def enter_template(folder: str, *, ids: bool) -> None:
         mount(f"{image}/bin/sudo", os.path.realpath(f"{folder}/usr/bin/sudo"), None, MS_BIND)
     _devices(f"{folder}/dev")
     mount("/proc", f"{folder}/proc", None, MS_BIND | MS_REC)
-    # The template itself keeps set-user-ID, for the one program in it that is the instances' own.
-    set_attributes(folder, ATTR_RDONLY | ATTR_NODEV, below=False)
+    set_attributes(folder, _SAFE, below=False)
     _pivot(folder)
 
 
@@ -119,10 +118,7 @@ def _sudo(folder: str, ids: bool) -> None:
     os.chmod(f"{folder}/sudo", 0o755)
     setpriv = "/usr/bin/setpriv"
     if ids and os.path.isfile(setpriv):
-        become = f"{folder}/{os.path.basename(BECOME)}"
-        _copy_file(setpriv, become)
-        os.chown(become, 1, 1)
-        os.chmod(become, 0o4755)
+        _copy_file(setpriv, f"{folder}/{os.path.basename(BECOME)}")
 
 
 def _devices(folder: str) -> None:
@@ -177,6 +173,8 @@ def enter_root(disk: int, *, ids: bool, owner: int) -> None:
     mount(f"{DISK}/root", NEW, None, MS_BIND)
     for name in ("usr", IMAGE.strip("/"), "dev", *_LINKS):
         _shared(name)
+    if ids:
+        _own_become()
     # The user's group owns no terminals where there is only one group.
     options = f"newinstance,ptmxmode=0666,mode=0620,max={TERMINALS}" + (",gid=5" if ids else "")
     mount("devpts", f"{NEW}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
@@ -190,6 +188,18 @@ def enter_root(disk: int, *, ids: bool, owner: int) -> None:
         os.mkdir(f"{NEW}/{name}", 0o755)
     mount(f"{DISK}/agent", f"{NEW}/run/agent", None, MS_BIND)
     _pivot(NEW)
+
+
+def _own_become() -> None:
+    """Have sudo's helper as a file of the instance's root, so that whoever runs it becomes that root and nobody else."""
+    source, own = BECOME, f"{DISK}/{os.path.basename(BECOME)}"
+    if not os.path.isfile(source):
+        return
+    if not os.path.isfile(own):
+        _copy_file(source, own)
+        os.chmod(own, 0o4755)
+    mount(own, f"{NEW}{BECOME}", None, MS_BIND)
+    set_attributes(f"{NEW}{BECOME}", ATTR_RDONLY | ATTR_NODEV)
 
 
 def hide_parts() -> list[str]:

@@ -15,17 +15,17 @@ from . import zygote
 
 
 class Said(NamedTuple):
-    """What a zygote says once it is ready. ``missing``: of confine.MISSING."""
+    """What a zygote says once it is ready. ``slots``: see zygote.slots. ``missing``: of confine.MISSING."""
 
-    ids: bool
+    slots: int
     missing: frozenset[str]
 
 
 def start(folder: str) -> tuple[int, socket.socket, Said]:
     """Start the zygote. ``folder``: an empty one of the caller's mount namespace, on which the template is built.
 
-    To be called before the caller has threads. Returns its process id, the socket to ask over, and what it said of itself: whether
-    instances have ids of their own, and which protections it misses. It ends when the socket closes. Raises OSError.
+    To be called before the caller has threads. Returns its process id, the socket to ask over, and what it said of itself. It ends when
+    the socket closes. Raises OSError.
     """
     # A fresh interpreter forks several times faster than a copy of the daemon, whose memory is large. The daemon may have left the
     # right to read its own program behind with its namespaces, though.
@@ -36,7 +36,7 @@ def start(folder: str) -> tuple[int, socket.socket, Said]:
         theirs.close()
         said = json.loads(ours.recv(65536) or b"{}") if pid else {}
         if said.get("ready"):
-            return pid, ours, Said(bool(said["ids"]), frozenset(said["missing"]))
+            return pid, ours, Said(int(said["slots"]), frozenset(said["missing"]))
         error = said.get("error", error)
         ours.close()
         if pid:

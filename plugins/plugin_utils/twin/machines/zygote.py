@@ -18,6 +18,7 @@ import gc
 import json
 import os
 import pickle
+import resource
 import selectors
 import signal
 import socket
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from ..host_ids import NOBODY, OF_INSTANCE
 from ..kernel.system import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -43,7 +45,7 @@ from ..kernel.system import (
     unshare,
 )
 from .calls import close_all_but, leave_keyring
-from .confine import first_to_end, learn
+from .confine import PROCESSES, first_to_end, learn
 from .files import USER_ID
 from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
 from .root import enter_template
@@ -54,19 +56,20 @@ _ALL = _OWN | CLONE_NEWNET
 _DESCRIPTORS = 16
 _GONE = (errno.ESRCH, errno.ENOMEM)
 """What the kernel says of a namespace of process ids whose process 1 has ended, or is about to."""
-INSTANCE_IDS = 65535
 
 
 class _Birth:
     """A child that is not yet what it is to be: what it said so far through its end of ``channel``.
 
-    ``instance``: of a boot; empty for a program. ``helper``: who enters the namespaces of a boot, and has process 1 as its child.
+    ``instance``: of a boot; empty for a program. ``first``: see _Instance. ``helper``: who enters the namespaces of a boot, and has
+    process 1 as its child.
     """
 
-    def __init__(self, key: int, channel: socket.socket, instance: str, helper: int, pid: int) -> None:
+    def __init__(self, key: int, channel: socket.socket, instance: str, first: int, helper: int, pid: int) -> None:
         self.key = key
         self.channel = channel
         self.instance = instance
+        self.first = first
         self.helper = helper
         self.pid = pid
         self.ready = False
@@ -76,9 +79,13 @@ class _Birth:
 
 
 class _Instance:
-    """One that runs: its process 1, and as descriptors that process, and the namespace in which its user has another name (-1 for none)."""
+    """One that runs: its process 1, and as descriptors that process, and the namespace in which its user has another name (-1 for none).
 
-    def __init__(self, first: int, handle: int, other: int) -> None:
+    ``first``: the first of its ids as we count them, 0 for the one that all have.
+    """
+
+    def __init__(self, pid: int, first: int, handle: int, other: int) -> None:
+        self.pid = pid
         self.first = first
         self.handle = handle
         self.other = other
@@ -149,12 +156,18 @@ class _Zygote:
 
     # -- questions -------------------------------------------------------------------------------------------------------------------
 
-    def do_boot(self, key: int, instance: str, boot: Boot, descriptors: list[int]) -> None:
+    def do_boot(self, key: int, instance: str, first: int, boot: Boot, descriptors: list[int]) -> None:
         network, disk = descriptors
 
         def body(channel: socket.socket) -> None:
             process = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             setns(network, CLONE_NEWNET)
+            if first:
+                # Who makes a user namespace is whom it counts for: all processes of all of its ids, in one number of its own.
+                resource.setrlimit(resource.RLIMIT_NPROC, (2 * PROCESSES, 2 * PROCESSES))
+                os.setgroups([])
+                os.setresgid(first, first, first)
+                os.setresuid(first, first, first)
             unshare(_OWN)
             with open_to_looks():
                 missing = first_to_end()
@@ -178,7 +191,7 @@ class _Zygote:
             close_all_but({channel.fileno()})
             idle(self.filter, ids=self.ids)
 
-        self._bear(key, instance, body, {network, disk})
+        self._bear(key, instance, first, body, {network, disk})
 
     def do_spawn(self, key: int, instance: str, request: Launch, descriptors: list[int]) -> None:
         if instance not in self.instances:
@@ -186,7 +199,7 @@ class _Zygote:
         home = self.instances[instance]
 
         def body(channel: socket.socket) -> None:
-            _give(descriptors, 0 if not self.ids else 1 if request.root else 1 + USER_ID, terminal=request.terminal)
+            _give(descriptors, home.first + (USER_ID if self.ids and not request.root else 0), terminal=request.terminal)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
@@ -201,7 +214,7 @@ class _Zygote:
         # Children are born in the instance's process ids at once; that spares a fork between.
         setns(home.handle, CLONE_NEWPID)
         try:
-            self._bear(key, "", body, {home.handle, home.other, *descriptors})
+            self._bear(key, "", home.first, body, {home.handle, home.other, *descriptors})
         finally:
             setns(self.own, CLONE_NEWPID)
 
@@ -219,7 +232,7 @@ class _Zygote:
 
     # -- children --------------------------------------------------------------------------------------------------------------------
 
-    def _bear(self, key: int, instance: str, body: Callable[[socket.socket], None], keep: set[int]) -> None:
+    def _bear(self, key: int, instance: str, first: int, body: Callable[[socket.socket], None], keep: set[int]) -> None:
         """Fork a child that runs the body; what goes wrong in it, or in a child of its own, before an exec, it says itself."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
@@ -228,7 +241,7 @@ class _Zygote:
         theirs.close()
         if instance:
             self.helpers.add(pid)
-        birth = _Birth(key, ours, instance, pid, 0 if instance else pid)
+        birth = _Birth(key, ours, instance, first, pid, 0 if instance else pid)
         self.births[ours.fileno()] = birth
         self.selector.register(ours, selectors.EVENT_READ, birth)
 
@@ -242,7 +255,7 @@ class _Zygote:
         word, _space, rest = message.partition(" ")
         if word == "map":
             try:
-                _map(birth.helper, self.ids)
+                _map(birth.helper, birth.first)
                 birth.channel.send(b"go")
             except OSError as error:
                 birth.error = _text(error)
@@ -274,7 +287,7 @@ class _Zygote:
                 os.close(birth.other)
         else:
             if birth.instance:
-                self.instances[birth.instance] = _Instance(birth.pid, os.pidfd_open(birth.pid), birth.other)
+                self.instances[birth.instance] = _Instance(birth.pid, birth.first, os.pidfd_open(birth.pid), birth.other)
             self._say(key=birth.key, pid=birth.pid, missing=birth.missing)
             self.living.add(birth.pid)
         if birth.pid in self.unclaimed:
@@ -294,7 +307,7 @@ class _Zygote:
         if pid in self.living:
             self.living.discard(pid)
             for name, instance in list(self.instances.items()):
-                if instance.first == pid:
+                if instance.pid == pid:
                     instance.close()
                     del self.instances[name]
             self._say(exit=pid, status=os.waitstatus_to_exitcode(status))
@@ -307,7 +320,7 @@ class _Zygote:
 def _give(descriptors: list[int], owner: int, *, terminal: bool) -> None:
     """Make pipes and the terminal the user's, as a login does, so that programs can open them again by ``/dev/stderr``.
 
-    ``owner``: as we count; number 0 of an instance is our 1.
+    ``owner``: as we count.
     """
     for descriptor in descriptors:
         mode = os.fstat(descriptor).st_mode
@@ -336,11 +349,12 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _map(pid: int, ids: bool) -> None:
-    """Give a new user namespace its ids: all of ours but our own, or our only one."""
-    line = f"0 1 {INSTANCE_IDS}" if ids else "0 0 1"
-    for name, text in (("setgroups", "deny"), ("uid_map", line), ("gid_map", line)):
-        if name == "setgroups" and ids:
+def _map(pid: int, first: int) -> None:
+    """Give a new user namespace its ids: a slot of ours, or our only one."""
+    last = OF_INSTANCE - 1
+    lines = f"0 {first} {last}\n{NOBODY} {first + last} 1\n" if first else "0 0 1"
+    for name, text in (("setgroups", "deny"), ("uid_map", lines), ("gid_map", lines)):
+        if name == "setgroups" and first:
             continue
         handle = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -349,12 +363,12 @@ def _map(pid: int, ids: bool) -> None:
             os.close(handle)
 
 
-def has_ids() -> bool:
-    """Whether our user namespace has ids for instances beside our own."""
+def slots() -> int:
+    """For how many instances our user namespace has ids, beside our own; 0 for one id that all have."""
     # As bytes: a copy of the daemon may be unable to load what reads another encoding.
     with open("/proc/self/uid_map", "rb") as stream:
         ranges = [tuple(int(word) for word in line.split()) for line in stream]
-    return any(inside <= 1 and inside + count >= 1 + INSTANCE_IDS for inside, _outside, count in ranges)
+    return max((count // OF_INSTANCE for inside, _outside, count in ranges if inside == 1), default=0)
 
 
 def main(control: int, folder: str) -> NoReturn:
@@ -389,14 +403,15 @@ def _main(control: socket.socket, folder: str) -> None:
     os.close(null)
     os.umask(0o022)
     leave_keyring()
-    ids = has_ids()
+    count = slots()
+    ids = count > 0
     unshare(CLONE_NEWNS)
     enter_template(folder, ids=ids)
     code = program(os.uname().machine, user_namespaces=not ids)
     if not code or not _taken(code):
         code = b""
     learn(code)
-    control.send(json.dumps({"ready": True, "ids": ids, "missing": [] if code else ["filter"]}).encode())
+    control.send(json.dumps({"ready": True, "slots": count, "missing": [] if code else ["filter"]}).encode())
     _Zygote(control, code, ids=ids).run()
 
 
