@@ -161,7 +161,25 @@ def test_every_target_is_a_command() -> None:
     assert [job for job in said["JOBS"] for folder in ("", "topologies") if not (ROOT / "playbooks" / folder / f"{job}.yml").exists()] == []
 
 
-def test_what_is_to_be_removed_is_a_job(checkout: Path) -> None:
-    said = run(checkout, "delete", CLOUDNET_JOB="nonsense")
+@pytest.mark.parametrize(
+    ("job", "given"), [("nonsense", "command"), ("", "command"), ("../topologies/finance_hub", "command"), ("fin*", "")]
+)
+def test_what_is_to_be_removed_is_a_job(checkout: Path, job: str, given: str) -> None:
+    """A mistyped, or an empty one, must not remove what make peer made."""
+    shutil.copytree(ROOT / "playbooks" / "topologies", checkout / "playbooks" / "topologies")
+    said = run(checkout, "delete", CLOUDNET_JOB=job, CLOUDNET_JOB_GIVEN=given)
     assert (said.returncode, said.stdout) == (1, "")
-    assert said.stderr == "cloudnet: JOB=nonsense: there is no playbooks/topologies/nonsense.yml\n"
+    names = sorted(path.stem for path in (ROOT / "playbooks" / "topologies").glob("*.yml"))
+    assert said.stderr == (f"cloudnet: JOB={job} is no job: take one of {' '.join(names)}; without JOB, what make peer made goes\n")
+
+
+def test_make_tells_an_empty_job_from_none(checkout: Path) -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make here")
+    # Another JOB, in the user's shell, is nobody's business.
+    env = {"PATH": os.environ["PATH"], "HOME": str(checkout), "JOB": "finance_hub"}
+    (checkout / "tests" / "tools" / "run").write_text('#!/bin/sh\necho "$*:$CLOUDNET_JOB:$CLOUDNET_JOB_GIVEN"\n')
+    for words, told in ((("delete",), "delete::"), (("delete", "JOB="), "delete::command"), (("delete", "JOB=x y"), "delete:x y:command")):
+        said = subprocess.run([make, "-s", "-C", str(checkout), *words], capture_output=True, text=True, env=env, check=True)
+        assert said.stdout.strip() == told

@@ -60,6 +60,8 @@ def main(arguments: list[str]) -> int:
 def choose(hosts: Sequence[Mapping[str, Any]], wanted: str) -> str:
     """What the configuration calls a host that people call by name, id or public address. Raises LabError, with what there is."""
     known = {name: host.id for host in hosts_of(hosts) for name in (host.id, *host.names)}
+    # Plans and tables say the kind where something else has the name too.
+    wanted = wanted.removeprefix("instance:")
     if wanted in known:
         return known[wanted]
     same = [host for host in hosts if wanted in [host.get(key) for key in ("name", "topology_name", "private_ip", "public_ip")]]

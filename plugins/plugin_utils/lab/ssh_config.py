@@ -75,7 +75,7 @@ def hosts_of(listed: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] |
     """
     running = [item for item in listed if item.get("state") not in _GONE]
     wanted = {
-        str(item["id"]): dict.fromkeys(name for key in ("name", "topology_name") if (name := slug(str(item.get(key) or ""))))
+        str(item["id"]): dict.fromkeys(name for key in ("topology_name", "name") if (name := slug(str(item.get(key) or ""))))
         for item in running
     }
     count = Counter(name for names in wanted.values() for name in names)

@@ -43,7 +43,7 @@ def test_names_are_slugs_and_mean_one_instance() -> None:
             listed("i-0000000000000000f", "gone", state="stopped"),
         ]
     )
-    assert {host.id[-1]: host.names for host in hosts} == {"a": ("web-server-1", "shop.web"), "b": (), "c": (), "d": (), "e": ()}
+    assert {host.id[-1]: host.names for host in hosts} == {"a": ("shop.web", "web-server-1"), "b": (), "c": (), "d": (), "e": ()}
 
 
 @pytest.mark.parametrize(

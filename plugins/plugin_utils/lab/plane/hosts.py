@@ -40,7 +40,7 @@ def _host(instance: Instance, network: Network, facts: Facts, keys: list[str]) -
     return {
         "id": instance.id,
         "name": instance.tags.get("Name", ""),
-        "topology_name": instance.name,
+        "topology_name": _declared(instance.name),
         "account": instance.account,
         "region": instance.region,
         "vpc": instance.vpc,
@@ -53,3 +53,9 @@ def _host(instance: Instance, network: Network, facts: Facts, keys: list[str]) -
         "host_keys": keys,
         "state": instance.state,
     }
+
+
+def _declared(name: str) -> str:
+    """``hub.web`` of the tag ``vpcs.hub.instances.web``: how the topology, plans, tables and the inventory call it. Else empty."""
+    parts = name.split(".")
+    return f"{parts[1]}.{parts[3]}" if len(parts) == 4 and (parts[0], parts[2]) == ("vpcs", "instances") else ""
