@@ -140,24 +140,26 @@ def build(snapshot: Snapshot) -> Network:
     left out: ``warnings`` name it, ``faults`` hold it, and its file is not among those that are ``complete``.
     """
     memo = Memo()
-    snapshot, found = memo.gate.admit(snapshot)
+    admitted, found = memo.gate.admit(snapshot.files)
+    snapshot = replace(snapshot, files=admitted)
     fields: dict[str, Any] = {name: _part(snapshot, name, memo) for name in SOURCES}
-    faults = tuple(sorted({*found, *(fault for some in memo.faults.values() for fault in some)}))
+    fresh = {*found, *(fault for some in memo.faults.values() for fault in some)}
+    faults = tuple(sorted({*snapshot.faults, *fresh}))
     others: dict[str, tuple[Item, ...]] = {}
     for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
     complete = frozenset(snapshot.files) - {(fault.account, fault.region, fault.file) for fault in faults}
     whole = replace(snapshot, files={place: items for place, items in snapshot.files.items() if place in complete})
-    told = (*snapshot.warnings, *warnings(faults), *contradictions(whole))
+    told = (*snapshot.warnings, *warnings(fresh), *contradictions(whole))
     return Network(**fields, others=others, complete=complete, untold=snapshot.untold, warnings=told, faults=faults)
 
 
 def part(snapshot: Snapshot, field: str, memo: Memo | None = None) -> dict[str, Any]:
     """One field of the Network (SOURCES), by id. Items with faults are left out, as ``build`` does; ``memo`` tells them."""
     memo = memo or Memo()
-    admitted, found = memo.gate.admit(snapshot, SOURCES[field])
-    made = _part(admitted, field, memo)
+    admitted, found = memo.gate.admit(snapshot.files, SOURCES[field])
+    made = _part(replace(snapshot, files=admitted), field, memo)
     for fault in found:
         memo.refuse(fault)
     return made

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import grammar
-from .snapshot import Item, Place, Snapshot, item_id
+from .files import Item, Place, item_id
 
 BAD_ACCOUNT, BAD_ADDRESS, BAD_ARN, BAD_CIDR, BAD_DNS_NAME, BAD_ID, BAD_REGION, BAD_SHAPE, BAD_ZONE = (
     "BAD_ACCOUNT",
@@ -217,17 +217,19 @@ def shown(value: Any) -> str:
 
 
 class Gate:
-    """Admits snapshots. An item that is the very same object as last time is not checked again, and gives the very same object."""
+    """Admits the items of a snapshot: an object that is the very same as last time is not checked again, and gives the very same object."""
 
     def __init__(self) -> None:
         self._kept: dict[Place, dict[int, tuple[Any, Any, tuple[Fault, ...]]]] = {}
 
-    def admit(self, snapshot: Snapshot, files: Iterable[str] | None = None) -> tuple[Snapshot, tuple[Fault, ...]]:
-        """A snapshot without the items that have faults, and the faults. ``files``: leave out the others; None for all."""
-        wanted = None if files is None else frozenset(files)
+    def admit(
+        self, files: Mapping[Place, tuple[Item, ...]], only: Iterable[str] | None = None
+    ) -> tuple[dict[Place, tuple[Item, ...]], tuple[Fault, ...]]:
+        """The files of a snapshot without the items that have faults, and the faults. ``only``: leave out other files; None for all."""
+        wanted = None if only is None else frozenset(only)
         found: dict[Place, tuple[Item, ...]] = {}
         faults: list[Fault] = []
-        for place, items in snapshot.files.items():
+        for place, items in files.items():
             if wanted is not None and place[2] not in wanted:
                 continue
             old, new, kept = self._kept.get(place, {}), {}, []
@@ -241,7 +243,7 @@ class Gate:
                 faults += known[2]
             self._kept[place] = new
             found[place] = tuple(kept)
-        return replace(snapshot, files=found), tuple(faults)
+        return found, tuple(faults)
 
 
 def warnings(faults: Iterable[Fault]) -> tuple[str, ...]:

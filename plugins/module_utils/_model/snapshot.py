@@ -21,49 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SnapshotError
+from . import gate
+from .files import ID_KEYS as ID_KEYS
+from .files import Item as Item
+from .files import Place as Place
+from .files import item_id as item_id
+from .gate import Fault
 from .grammar import ACCOUNT, REGION, WORD
-
-Item = Mapping[str, Any]
-#: Account id, Region, file (without ``.json``).
-Place = tuple[str, str, str]
-
-#: File to the key that holds an item's id.
-ID_KEYS: Mapping[str, str] = {
-    "Vpcs": "VpcId",
-    "VpcAttributes": "VpcId",
-    "Subnets": "SubnetId",
-    "RouteTables": "RouteTableId",
-    "SecurityGroups": "GroupId",
-    "SecurityGroupRules": "SecurityGroupRuleId",
-    "NetworkAcls": "NetworkAclId",
-    "VpcPeeringConnections": "VpcPeeringConnectionId",
-    "InternetGateways": "InternetGatewayId",
-    "EgressOnlyInternetGateways": "EgressOnlyInternetGatewayId",
-    "NatGateways": "NatGatewayId",
-    "Addresses": "AllocationId",
-    "VpcEndpoints": "VpcEndpointId",
-    "NetworkInterfaces": "NetworkInterfaceId",
-    "Reservations": "ReservationId",
-    "Instances": "InstanceId",
-    "ManagedPrefixLists": "PrefixListId",
-    "PrefixListEntries": "PrefixListId",
-    "PrefixLists": "PrefixListId",
-    "FlowLogs": "FlowLogId",
-    "VpcBlockPublicAccessOptions": "AwsRegion",
-    "VpcBlockPublicAccessExclusions": "ExclusionId",
-    "VpcEncryptionControls": "VpcEncryptionControlId",
-    "TransitGateways": "TransitGatewayId",
-    "TransitGatewayAttachments": "TransitGatewayAttachmentId",
-    "TransitGatewayVpcAttachments": "TransitGatewayAttachmentId",
-    "TransitGatewayRouteTables": "TransitGatewayRouteTableId",
-    "TransitGatewayStaticRoutes": "TransitGatewayRouteTableId",
-    "TransitGatewayPropagations": "TransitGatewayRouteTableId",
-    "VpnGateways": "VpnGatewayId",
-    "VpnConnections": "VpnConnectionId",
-    "CustomerGateways": "CustomerGatewayId",
-    "DhcpOptions": "DhcpOptionsId",
-    "AvailabilityZones": "ZoneName",
-}
 
 #: Files whose call answers with one mapping and not with a list.
 SINGLE = ("VpcBlockPublicAccessOptions",)
@@ -83,12 +47,13 @@ class Snapshot:
     """``files``: items by (account id, Region, file), JSON values only.
 
     A file with no items was read and found empty; one that is not there was not read. ``untold``: those that were asked for in vain (no
-    permission, or a file that holds null).
+    permission, or a file that holds null). ``faults``: the items that were left out when it was loaded.
     """
 
     files: Mapping[Place, tuple[Item, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     untold: frozenset[Place] = frozenset()
+    faults: tuple[Fault, ...] = ()
 
     def items(self, file: str) -> Iterator[tuple[str, str, Item]]:
         """Every item of a kind of file, with the account and Region that told it."""
@@ -112,7 +77,8 @@ class Snapshot:
                 files[place] = _join(place[2], files[place], items) if place in files else items
             warnings.extend(other.warnings)
             untold |= other.untold
-        return Snapshot(files, tuple(dict.fromkeys(warnings)), untold - files.keys())
+        faults = tuple(dict.fromkeys(fault for snapshot in (self, *others) for fault in snapshot.faults))
+        return Snapshot(files, tuple(dict.fromkeys(warnings)), untold - files.keys(), faults)
 
 
 @dataclass(frozen=True, order=True)
@@ -143,17 +109,6 @@ def diff(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
         new = {item_id(place[2], item): item for item in after.files.get(place, ())}
         changes += [Change(*place, key, old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return tuple(changes)
-
-
-def item_id(file: str, item: Any) -> str:
-    """An item's id; for files that are not known, its canonical JSON."""
-    key = ID_KEYS.get(file, "")
-    if isinstance(item, Mapping):
-        if item.get(key):
-            return str(item[key])
-        if file == "Addresses":  # an address of EC2-Classic had no allocation
-            return str(item.get("PublicIp", ""))
-    return json.dumps(item, sort_keys=True)
 
 
 def plain(value: Any) -> Any:
@@ -223,7 +178,8 @@ def _swap(fresh: Path, target: Path, previous: Path) -> None:
 def load(folder: str | os.PathLike[str]) -> Snapshot:
     """Read a snapshot folder, ours or another's: with or without ``aws_configs``, account folders and Region folders.
 
-    Accounts and Regions without a folder of their own come from what the items say (OwnerId, zones, ARNs). Missing files are warnings.
+    Accounts and Regions without a folder of their own come from what the items say (OwnerId, zones, ARNs). Missing files are warnings, and
+    so are items that break AWS's grammar (see ``gate``), which are left out.
     Raises SnapshotError, one line naming the file, for what is not JSON or not of the right shape.
     """
     root = Path(folder)
@@ -264,8 +220,8 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
             warnings.append(
                 f"account {account}, Region {region}: no {', '.join(f'{file}.json' for file in missing)}; what they would tell is unknown"
             )
-    found_files = {place: sorted_items(place[2], items) for place, items in files.items()}
-    return Snapshot(found_files, tuple(warnings), frozenset(untold - files.keys()))
+    admitted, faults = gate.Gate().admit({place: sorted_items(place[2], items) for place, items in files.items()})
+    return Snapshot(admitted, (*warnings, *gate.warnings(faults)), frozenset(untold - files.keys()), faults)
 
 
 def _word(folder: str) -> str:

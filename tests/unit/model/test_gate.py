@@ -177,10 +177,10 @@ def test_the_gate_hands_on_the_very_same_objects() -> None:
     gate, dirty = Gate(), changed(Description="a\nb")
     reservation = {"ReservationId": "r-1", "Instances": [{"InstanceId": "i-1"}]}
     told = snapshot(NetworkInterfaces=[ENI, dirty], Reservations=[reservation])
-    once, twice = gate.admit(told)[0], gate.admit(told)[0]
-    for place, items in once.files.items():
-        assert all(new is old for new, old in zip(items, twice.files[place], strict=True))
-    assert once.files[ME, HERE, "NetworkInterfaces"][0] is ENI and once.files[ME, HERE, "Reservations"][0] is reservation
+    once, twice = gate.admit(told.files)[0], gate.admit(told.files)[0]
+    for place, items in once.items():
+        assert all(new is old for new, old in zip(items, twice[place], strict=True))
+    assert once[ME, HERE, "NetworkInterfaces"][0] is ENI and once[ME, HERE, "Reservations"][0] is reservation
 
 
 def test_folders_are_no_accounts_and_regions_by_any_name(tmp_path: Path) -> None:
@@ -192,6 +192,14 @@ def test_folders_are_no_accounts_and_regions_by_any_name(tmp_path: Path) -> None
     assert all("\n" not in warning for warning in found.warnings)
 
 
-def test_a_hostile_item_can_be_saved_and_loaded_and_stays_out(tmp_path: Path) -> None:
-    save(snapshot(Vpcs=[{"VpcId": "../../etc"}, {"VpcId": "vpc-1"}]), tmp_path)
-    assert list(build(load(tmp_path)).vpcs) == ["vpc-1"]
+def test_a_saved_snapshot_with_faults_opens_without_them_and_says_so(tmp_path: Path) -> None:
+    save(snapshot(Vpcs=[{"VpcId": "../../etc"}, {"VpcId": "vpc-1"}], Subnets=[]), tmp_path)
+    told = (
+        f'account {ME}, Region {HERE}, Vpcs: item 0: VpcId is "../../etc", which is no id such as vpc-0123456789abcdef0; left out [BAD_ID]'
+    )
+    loaded = load(tmp_path)
+    assert loaded.warnings[-1] == told and [fault.code for fault in loaded.faults] == ["BAD_ID"]
+    found = build(loaded)
+    assert list(found.vpcs) == ["vpc-1"] and found.warnings == loaded.warnings and found.faults == loaded.faults
+    assert (ME, HERE, "Vpcs") not in found.complete and (ME, HERE, "Subnets") in found.complete
+    assert build(snapshot(Vpcs=[]).merged(loaded)).faults == loaded.faults
