@@ -19,13 +19,14 @@ from typing import Any
 from . import grammar
 from .files import Item, Place, item_id
 
-BAD_ACCOUNT, BAD_ADDRESS, BAD_ARN, BAD_CIDR, BAD_DNS_NAME, BAD_ID, BAD_REGION, BAD_SHAPE, BAD_ZONE = (
+BAD_ACCOUNT, BAD_ADDRESS, BAD_ARN, BAD_CIDR, BAD_DNS_NAME, BAD_ID, BAD_PROTOCOL, BAD_REGION, BAD_SHAPE, BAD_ZONE = (
     "BAD_ACCOUNT",
     "BAD_ADDRESS",
     "BAD_ARN",
     "BAD_CIDR",
     "BAD_DNS_NAME",
     "BAD_ID",
+    "BAD_PROTOCOL",
     "BAD_REGION",
     "BAD_SHAPE",
     "BAD_ZONE",
@@ -78,6 +79,7 @@ _BLOCK = Rule(BAD_CIDR, "CIDR block", grammar.is_block)
 _BLOCK4 = Rule(BAD_CIDR, "IPv4 CIDR block", lambda text: ":" not in text and grammar.is_block(text))
 _BLOCK6 = Rule(BAD_CIDR, "IPv6 CIDR block", lambda text: ":" in text and grammar.is_block(text))
 _DNS_NAME = Rule(BAD_DNS_NAME, "DNS name", lambda text: bool(grammar.DNS_NAME.fullmatch(text)))
+_PROTOCOL = Rule(BAD_PROTOCOL, "protocol's number or name", lambda text: bool(grammar.PROTOCOL.fullmatch(text)))
 _ARN = Rule(BAD_ARN, "ARN", lambda text: bool(grammar.ARN.fullmatch(text)))
 
 #: Key to what its value (or each value of a list) must be.
@@ -137,6 +139,7 @@ RULES: Mapping[str, Rule] = {
     # A transit gateway's route has its IPv6 block under the same key.
     **dict.fromkeys(("Cidr", "Cidrs", "DestinationCidrBlock"), _BLOCK),
     **dict.fromkeys(("DnsName", "PrivateDnsName", "PublicDnsName", "ServiceName"), _DNS_NAME),
+    **dict.fromkeys(("IpProtocol", "Protocol"), _PROTOCOL),
     **dict.fromkeys(("CoreNetworkArn", "DeliverLogsPermissionArn", "ResourceArn"), _ARN),
 }
 #: Texts of many lines, kept as they are.
@@ -196,7 +199,7 @@ def _value(value: Any, key: str, path: str) -> Any:
         found = [_value(one, key, f"{path}[{place}]") for place, one in enumerate(value)]
         if any(one is not old for one, old in zip(found, value, strict=True)):
             return found
-    elif key in RULES and value is not None and not (RULES[key] is _ACCOUNT and type(value) is int):
+    elif key in RULES and value is not None and not (RULES[key] in (_ACCOUNT, _PROTOCOL) and type(value) is int):
         raise _Wrong(path, RULES[key].code, f"is {shown(value)}, a text was expected")
     return value
 

@@ -39,6 +39,9 @@ DNS_NAME = re.compile(
 )
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 ARN = re.compile(r"arn:[A-Za-z0-9_+=,.@:/*-]{1,1024}")
+#: A protocol as AWS answers it: a name of the four that have one, ``-1`` or ``all``, or a number up to 255; ``gre`` of Connect peers.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+PROTOCOL = re.compile(r"(?i:tcp|udp|icmp|icmpv6|ipv6-icmp|all|gre)|-1|[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]")
 #: Who logs in to an instance. https://man7.org/linux/man-pages/man8/useradd.8.html
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 #: A public key as OpenSSH writes it, without a comment.

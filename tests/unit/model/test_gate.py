@@ -81,6 +81,11 @@ def changed(**change: Any) -> dict[str, Any]:
             'sg-1: IpPermissions[0].IpRanges[0].CidrIp is "1.23.456.78/32", which is no IPv4 CIDR block; left out [BAD_CIDR]',
         ),
         (
+            "SecurityGroupRules",
+            {"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1", "IpProtocol": "tcp } ; flush ruleset"},
+            'sgr-1: IpProtocol is "tcp } ; flush ruleset", which is no protocol\'s number or name; left out [BAD_PROTOCOL]',
+        ),
+        (
             "VpcEndpoints",
             {"VpcEndpointId": "vpce-1", "VpcId": "vpc-1", "DnsEntries": [{"DnsName": "a\n10.0.0.9 b"}]},
             'vpce-1: DnsEntries[0].DnsName is "a\\n10.0.0.9 b", which is no DNS name; left out [BAD_DNS_NAME]',

@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -22,6 +23,7 @@ from typing import Any
 
 from ..state import Chain, NftSet, Ruleset
 from .system import FIRST_HIGH, inside
+from .words import check_element, check_rule
 
 TABLES = ("cloudnet", "cloudnet_next")
 """The one table, and the name of the one that takes its place; then the other way round."""
@@ -31,6 +33,8 @@ _ROOM = 190_000
 _TOO_LONG = "Message too long"
 _LIBRARIES = ("libnftables.so.1", "libnftables.so")
 _NETFILTER = 12
+_NO_DNS = 1
+"""NFT_CTX_INPUT_NO_DNS of libnftables(3), since 1.0.8: host names are refused and not looked up."""
 _TOO_HIGH = FIRST_HIGH - 128
 """Less than select(2) takes, for other threads open files too."""
 
@@ -56,7 +60,12 @@ class Difference:
 
 
 def elements(each: NftSet) -> frozenset[str]:
-    """A set's elements as they are loaded: blocks that lie in one another are one, for a set of intervals takes no overlaps."""
+    """A set's elements as they are loaded: blocks that lie in one another are one, for a set of intervals takes no overlaps.
+
+    Raises ValueError for what is none.
+    """
+    for element in each.elements:
+        check_element(each.type, element)
     if "interval" not in each.flags or each.type not in ("ipv4_addr", "ipv6_addr") or any("-" in element for element in each.elements):
         return each.elements
     blocks = [ip_network(element) for element in each.elements]
@@ -91,6 +100,8 @@ def _delete(each: NftSet, found: Iterable[str], table: str) -> list[str]:
 
 
 def _rules(chain: Chain, table: str) -> list[str]:
+    for rule in chain.rules:
+        check_rule(rule)
     return [f"add rule inet {table} {chain.name} {rule}" for rule in chain.rules]
 
 
@@ -205,6 +216,8 @@ def _library() -> Any:
             for function in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
                 getattr(found, function).argtypes = [ctypes.c_void_p]
             found.nft_ctx_free.restype = None
+            if hasattr(found, "nft_ctx_input_set_flags"):
+                found.nft_ctx_input_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
             for function in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
                 getattr(found, function).argtypes = [ctypes.c_void_p]
                 getattr(found, function).restype = ctypes.c_char_p
@@ -250,6 +263,8 @@ class Nft:
             self._context = library.nft_ctx_new(0)
         if not self._context:
             raise NftError("libnftables gave no context")
+        with suppress(AttributeError):  # an older library; words.py lets no host name through in any case
+            library.nft_ctx_input_set_flags(self._context, _NO_DNS)
         library.nft_ctx_buffer_output(self._context)
         library.nft_ctx_buffer_error(self._context)
         _widen(probe)
