@@ -284,6 +284,11 @@ plane:
       description: Whether it shows a snapshot.
       type: bool
       sample: false
+    warnings:
+      description: What of the snapshot was left out or is not known, one line each.
+      type: list
+      elements: str
+      sample: []
 ssh_config:
   description:
     - An ssh configuration by which C(ssh -F) reaches the instances, by their names and ids. The lab writes it anew as they come and go.

@@ -45,7 +45,7 @@ PROTOCOL = re.compile(r"(?i:tcp|udp|icmp|icmpv6|ipv6-icmp|all|gre)|-1|[0-9]|[1-9
 #: Who logs in to an instance. https://man7.org/linux/man-pages/man8/useradd.8.html
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 #: A public key as OpenSSH writes it, without a comment.
-PUBLIC_KEY = re.compile(r"[a-z0-9@.-]{4,64} [A-Za-z0-9+/]{16,16384}={0,3}")
+PUBLIC_KEY = re.compile(r"[a-z0-9][a-z0-9@.-]{2,63} [A-Za-z0-9+/]{1,16384}={0,3}")
 
 _DIGITS = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]+")
 _LENGTH = re.compile(r"[0-9]{1,3}")

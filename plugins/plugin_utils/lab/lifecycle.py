@@ -212,12 +212,13 @@ def _refuse_fixed(name: str, record: Record, status: Mapping[str, Any], wanted: 
 
 
 def _about_plane(name: str, status: Mapping[str, Any]) -> tuple[str, ...]:
-    """One line when a lab that was to have a data plane has none, or shows a snapshot."""
+    """One line when a lab that was to have a data plane has none, or shows a snapshot; then also what of it was left out."""
     plane = status.get("plane") or {}
     if plane.get("state") == "refused":
         return (f"lab {name} has no data plane, so that no packet flows and probes are predicted: {plane['why']}",)
     if plane.get("snapshot"):
-        return (f"lab {name} shows the snapshot {status.get('snapshot')}: {plane['hosts']} instances, and an API that is empty",)
+        shown = f"lab {name} shows the snapshot {status.get('snapshot')}: {plane['hosts']} instances, and an API that is empty"
+        return (shown, *plane.get("warnings", ()))
     return ()
 
 

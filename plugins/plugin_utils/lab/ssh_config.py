@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._model import grammar
 from .record import write_private
 
 CONFIG, KNOWN_HOSTS, KEY = "ssh_config", "known_hosts", "ssh_key"
@@ -71,9 +72,9 @@ def hosts_of(listed: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] |
     """The lab's ``hosts`` (see LabControl.hosts) as hosts with names that mean one instance each; an ambiguous name is nobody's.
 
     Of each, beside what ``hosts`` tells, ``topology_name`` (``vpc.instance``, from the tag cloudnet:name) is a name too. ``key_files``:
-    key pair's name to the private key's path.
+    key pair's name to the private key's path. An instance that breaks AWS's grammar is left out: its id would be a line of ssh's own.
     """
-    running = [item for item in listed if item.get("state") not in _GONE]
+    running = [item for item in listed if item.get("state") not in _GONE and fit(item)]
     wanted = {
         str(item["id"]): dict.fromkeys(name for key in ("topology_name", "name") if (name := slug(str(item.get(key) or ""))))
         for item in running
@@ -87,10 +88,21 @@ def hosts_of(listed: Iterable[Mapping[str, Any]], key_files: Mapping[str, str] |
             user=str(item.get("user") or "ec2-user"),
             private_ip=str(item.get("private_ip") or ""),
             public_ip=str(item.get("public_ip") or ""),
-            host_keys=tuple(str(key) for key in item.get("host_keys") or ()),
+            host_keys=tuple(str(key) for key in item.get("host_keys") or () if grammar.PUBLIC_KEY.fullmatch(str(key))),
             key_file=str(item.get("key_file") or (key_files or {}).get(str(item.get("key_name") or ""), "")),
         )
         for item in running
+    )
+
+
+def fit(item: Mapping[str, Any]) -> bool:
+    """Whether an instance can stand in a configuration: id, user, addresses and the path of its key are such, and nothing more."""
+    addresses = (str(item.get(key) or "") for key in ("private_ip", "public_ip"))
+    return (
+        grammar.is_id(str(item["id"]))
+        and bool(grammar.USER.fullmatch(str(item.get("user") or "ec2-user")))
+        and all(not address or grammar.is_address(address) for address in addresses)
+        and grammar.is_line(str(item.get("key_file") or ""))
     )
 
 

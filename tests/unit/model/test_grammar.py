@@ -41,7 +41,7 @@ GRAMMARS = {
     "PUBLIC_KEY": (
         grammar.PUBLIC_KEY,
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",),
-        ("ssh-rsa AAAA", "ssh-rsa " + "A" * 20 + "\n@cert-authority *", ""),
+        ("ssh-rsa", "ssh-rsa AAAA me@here", "ssh-rsa " + "A" * 20 + "\n@cert-authority *", ""),
     ),
 }
 PATTERNS = {name: pattern for name, (pattern, _good, _bad) in GRAMMARS.items()}

@@ -15,7 +15,9 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Network
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import ssh_cli, ssh_config
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.control import LabError
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import TwinError
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts, HostFacts
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.spec import machine_of
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane, TwinError
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.entry import find_instance
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.forwarding import addresses_in
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.keys import HostKeys, public_data
@@ -51,6 +53,57 @@ def test_names_are_slugs_and_mean_one_instance() -> None:
 )
 def test_no_name_breaks_the_configuration(text: str, name: str) -> None:
     assert ssh_config.slug(text) == name
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        listed('i-00000000000000001\nMatch exec "touch /tmp/x"\n#'),
+        listed("../../home/someone/victim"),
+        listed(A, private_ip="10.0.0.5\nMatch all"),
+        listed(A, public_ip="evil.example"),
+        listed(A, user="x\n  ProxyCommand id"),
+        listed(A, key_file="/k\nMatch all"),
+    ],
+)
+def test_an_instance_that_breaks_the_grammar_is_in_no_file(item: dict[str, Any], tmp_path: Path) -> None:
+    written = ssh_config.write(tmp_path, "/run/lab.sock", [item, listed(B, "web")])
+    assert [host.id for host in written.hosts] == [B]
+    text = (tmp_path / ssh_config.CONFIG).read_text() + (tmp_path / ssh_config.KNOWN_HOSTS).read_text()
+    assert not any(word in text for word in ("exec", "victim", "Match all", "evil", "ProxyCommand id"))
+
+
+def test_a_host_key_that_is_none_is_not_known() -> None:
+    (host,) = ssh_config.hosts_of([listed(A, host_keys=["ssh-ed25519 AAAA\n@cert-authority * ssh-ed25519 BBBB", "ssh-ed25519 CCCC"])])
+    assert host.host_keys == ("ssh-ed25519 CCCC",)
+
+
+def machine(**changes: Any) -> Any:
+    known = {"id": A, "account": "111111111111", "region": "us-east-1", "state": "running", "private_ip": "10.0.0.5", **changes}
+    user, authorized = known.pop("user", "ec2-user"), known.pop("authorized", ())
+    facts = Facts({known["id"]: HostFacts(known["id"], user=user, authorized=authorized)})
+    return machine_of(Instance(**{"vpc": "", "subnet": "", **known}), Plane(Network(), facts))
+
+
+def test_a_machine_of_the_grammar() -> None:
+    made = machine(authorized=("ssh-ed25519 AAAA me",))
+    assert (made.id, made.hostname, made.search) == (A, "ip-10-0-0-5", "ec2.internal")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"id": "../../home/someone/victim"}, "is no id"),
+        ({"private_ip": "10.0.0.5 evil\n127.0.0.1"}, "is no address"),
+        ({"region": "x\nnameserver 203.0.113.1"}, "is no Region"),
+        ({"user": "x:0:0"}, "is no user"),
+        ({"authorized": ("ssh-ed25519 AAAA\nssh-ed25519 BBBB",)}, "is no public key"),
+    ],
+)
+def test_a_machine_that_cannot_stand_in_its_files_does_not_boot(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(TwinError, match=said) as caught:
+        machine(**changes)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_configuration() -> None:

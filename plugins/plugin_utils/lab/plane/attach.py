@@ -89,13 +89,14 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
 
 
 def plane_status(lab: Lab) -> dict[str, Any]:
-    """A lab's ``{state, why, hosts, snapshot, ssh_socket, ssh_config}``; see DataPlane.status."""
+    """A lab's ``{state, why, hosts, snapshot, warnings, ssh_socket, ssh_config}``; see DataPlane.status."""
     if lab.plane is None:
         return {
             "state": OFF,
             "why": "the lab was started with twin: off",
             "hosts": 0,
             "snapshot": False,
+            "warnings": [],
             "ssh_socket": "",
             "ssh_config": "",
         }

@@ -310,7 +310,7 @@ class DataPlane:
     # -- what control and Systems Manager ask --------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """``{state, why, hosts, snapshot, ssh_socket, ssh_config}``; the paths are empty where there is no data plane.
+        """``{state, why, hosts, snapshot, warnings, ssh_socket, ssh_config}``; the paths are empty where there is no data plane.
 
         States: off, idle (nothing runs), on, failed (the last good state stays), refused.
         """
@@ -325,7 +325,8 @@ class DataPlane:
             state, why = FAILED, _STOPPED_WITHOUT
         running = sum(instance.state == "running" for instance in self._sent[0].instances.values()) if self.twin is not None else 0
         way_in = ("", "") if self._refused else self._ssh
-        told = {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
+        told: dict[str, Any] = {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
+        told["warnings"] = list(self._fixed[0].warnings) if self._fixed is not None else []
         return {**told, "ssh_socket": way_in[0], "ssh_config": way_in[1]}
 
     @property

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class ProcessMachines:
         """See seams.Machines. An instance that runs under another number of boots is ended first."""
         disk = self._machines.get(machine.id)
         if disk is None:
-            disk = self._machines[machine.id] = _Disk(self._disks / machine.id, machine)
+            # By digest: whatever an instance is called, its disk is a folder of ours.
+            disk = self._machines[machine.id] = _Disk(self._disks / sha256(machine.id.encode()).hexdigest()[:32], machine)
         # A caller who gives up must not leave an instance behind of which nobody knows whether it runs.
         await asyncio.shield(self._background(self._boot(disk, machine)))
 

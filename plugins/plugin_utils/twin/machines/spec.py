@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from ....module_utils._model import grammar
 from ....module_utils._model.network import Instance
 from ..facts import HostFacts
 from ..places import RESOLVERS
-from ..seams import Machine, Plane
+from ..seams import Machine, Plane, TwinError
 
 
 def region_domain(region: str) -> str:
@@ -18,14 +19,23 @@ def region_domain(region: str) -> str:
 
 
 def machine_of(instance: Instance, plane: Plane) -> Machine:
-    """The machine of a running instance."""
+    """The machine of a running instance. Raises TwinError for one that cannot stand in the files that a boot writes."""
     facts = plane.facts.hosts.get(instance.id) or HostFacts(instance.id)
     vpc = plane.network.vpcs.get(instance.vpc)
     # The resolver is the base of the VPC's primary block, plus two; see AmazonProvidedDNS on the page above.
     resolver = str(ip_network(vpc.cidrs[0])[2]) if vpc and vpc.cidrs else RESOLVERS[0]
+    for what, text, holds in (
+        ("id", instance.id, grammar.is_id(instance.id)),
+        ("address", instance.private_ip, not instance.private_ip or grammar.is_address(instance.private_ip)),
+        ("Region", instance.region, bool(grammar.WORD.fullmatch(instance.region))),
+        ("user", facts.user, bool(grammar.USER.fullmatch(facts.user))),
+        *(("public key", key, grammar.is_line(key)) for key in facts.authorized),
+    ):
+        if not holds:
+            raise TwinError(f"{grammar.line(instance.id)} does not boot: {text!r} is no {what}")
     return Machine(
         id=instance.id,
-        hostname=f"ip-{instance.private_ip.replace('.', '-')}",
+        hostname=f"ip-{instance.private_ip.replace('.', '-').replace(':', '-')}",
         address=instance.private_ip,
         user=facts.user,
         resolver=resolver,

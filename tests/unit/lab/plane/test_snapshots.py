@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,13 @@ from typing import Any
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import build
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot, load, plain, save
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import ssh_config
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.core import Options
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.plane.attach import attach
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.plane.snapshots import open_snapshot, people
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import compile_network
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.nft import load as load_rules
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.render import render
 
 from ..fidelity.vpc_helpers import HOME, A, make_vpc
 from .conftest import Planes
@@ -99,3 +105,42 @@ def test_the_api_is_another_matter(lab: Any, shown: Planes) -> None:
     launch(make_vpc(lab, "10.5.0.0/16"), "10.5.1.0/24")
     lab.control.reset()
     assert (len(shown.twin.network.vpcs), len(shown.twin.network.instances), shown.twin.resets) == (1, 3, 0)
+
+
+def edited(folder: Path, file: str, before: str, after: str) -> None:
+    path = folder / "accounts" / A / HOME / f"{file}.json"
+    text = path.read_text(encoding="utf-8")
+    assert json.dumps(before) in text
+    path.write_text(text.replace(json.dumps(before), json.dumps(after)), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "hostile", ['i-00000000000000001\nMatch exec "touch PWN"\n#', "../../home/someone/victim", "i-1 evil", "-oProxyCommand=id"]
+)
+def test_a_hostile_id_is_neither_a_path_nor_a_line(folder: Path, tmp_path: Path, hostile: str) -> None:
+    victim = next(iter(build(load(folder)).instances))
+    for file in ("Reservations", "NetworkInterfaces"):
+        edited(folder, file, victim, hostile)
+    network, facts = open_snapshot(folder)
+    assert network.instances and victim not in network.instances and hostile not in network.instances
+    assert [warning.partition("; left out ")[2] for warning in network.warnings if "left out" in warning] == ["[BAD_ID]", "[BAD_ID]"]
+    state = compile_network(network, frozenset(network.instances))
+    assert hostile not in state.namespaces and not any(hostile in text for text in (render(state), *facts.hosts))
+    listed = [{"id": id_, "state": "running", "private_ip": item.private_ip} for id_, item in network.instances.items()]
+    written = ssh_config.write(tmp_path, "/run/lab.sock", listed)
+    assert "PWN" not in written.config.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("address", ["1.23.456.78", "9.789.789.789", "evil.example", "localhost", "10.0.1.4\n"])
+def test_an_address_that_is_none_reaches_no_resolver(folder: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    eni = next(item for item in build(load(folder)).interfaces.values() if item.instance)
+    edited(folder, "NetworkInterfaces", eni.private_ips[0], address)
+    edited(folder, "Reservations", eni.private_ips[0], address)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", lambda *_args, **_more: pytest.fail("a resolver was asked"))
+        network, _facts = open_snapshot(folder)
+        state = compile_network(network, frozenset(network.instances))
+        for namespace in state.namespaces.values():
+            load_rules(namespace.ruleset)  # raises for a word that nftables would look up
+    assert any(f"{eni.id}: " in warning and warning.endswith("[BAD_ADDRESS]") for warning in network.warnings)
+    assert address not in render(state)
