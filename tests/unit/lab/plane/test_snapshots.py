@@ -143,4 +143,4 @@ def test_an_address_that_is_none_reaches_no_resolver(folder: Path, monkeypatch: 
         for namespace in state.namespaces.values():
             load_rules(namespace.ruleset)  # raises for a word that nftables would look up
     assert any(f"{eni.id}: " in warning and warning.endswith("[BAD_ADDRESS]") for warning in network.warnings)
-    assert address not in render(state)
+    assert eni.id not in network.interfaces and eni.instance not in network.instances
