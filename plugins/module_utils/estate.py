@@ -25,6 +25,7 @@ from ._plan.actions import Action, Plan
 from ._plan.apply import Outcome, Progress, apply
 from ._plan.approval import check_approval
 from ._plan.handoff import handoff
+from ._plan.holders import holders, places
 from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate
 from ._topology.preflight import preflight
@@ -32,7 +33,7 @@ from ._topology.resolve import resolved
 from ._topology.types import Topology
 from .advice import advise
 from .errors import ApplyError, ApprovalError, Finding, PreflightError
-from .evidence import missing, read
+from .evidence import Missing, missing, read
 from .exposure import exposed
 from .openings import changes
 from .render import expect_failure
@@ -148,7 +149,7 @@ class Estate:
         Raises CloudnetError: before any write for what is wrong with input, approval or preflight; ApplyError for actions that failed.
         """
         snapshot, network = self._settled()
-        plan, quotas, warnings = self._checked(network, options)
+        plan, quotas, warnings = self._checked(snapshot, network, options)
         if options.approved is not None:
             check_approval(plan, options.approved)
         connectivity, notes = self._connectivity(snapshot, network, plan, options)
@@ -159,7 +160,7 @@ class Estate:
         snapshot, network, rest = self._apply(plan, options, open_requests(network, quotas))
         return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings], connectivity)
 
-    def _checked(self, network: Network, options: Options) -> tuple[Plan, dict[tuple[str, str], Quotas], list[str]]:
+    def _checked(self, snapshot: Snapshot, network: Network, options: Options) -> tuple[Plan, dict[tuple[str, str], Quotas], list[str]]:
         """The plan, once planning and the preflight have no fault to find; all of their findings at once."""
         faults: list[Finding] = []
         plan = Plan(self.topology.name)
@@ -174,12 +175,28 @@ class Estate:
             findings, advice = preflight(self.topology, network, self.accounts, limits)
             faults += findings
             warnings += advice
+        findings, notes = self._holders(snapshot, network, plan, options)
+        faults += findings
+        warnings += notes
         if faults:
             raise PreflightError(faults)
         if not (options.absent or options.narrow or options.only) and options.through == "all":
             after, ids = (simulate(network, plan), ids_after(network, plan)) if plan.actions else (network, plan.ids)
             warnings += advise(self.topology, after, ids, self.accounts, {place: item.values for place, item in quotas.items()})
         return plan, quotas, warnings
+
+    def _holders(self, snapshot: Snapshot, network: Network, plan: Plan, options: Options) -> tuple[list[Finding], list[str]]:
+        """What of others stands on what the plan removes, and what of that could not be read. Nothing more is read without removals."""
+        wanted = [
+            Missing(*place, file, tuple(sorted(vpcs)))
+            for place, files in sorted(places(network, plan).items())
+            for file, vpcs in sorted(files.items())
+            if (*place, file) not in network.complete
+        ]
+        more = read(self.client, wanted)
+        full = build(snapshot.merged(more)) if wanted else network
+        # The playbooks terminate the instances between the plan that is shown and the one that is applied.
+        return holders(self.topology, full, plan, instances_go=options.absent and options.check), list(more.warnings)
 
     def _settled(self) -> tuple[Snapshot, Network]:
         """Observe; connections of ours that are on their way to another state get the time to arrive.

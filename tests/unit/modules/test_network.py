@@ -251,3 +251,31 @@ def test_one_side_of_a_network(invoke: Invoke, lab: RunningLab) -> None:
     assert invoke("network", topology=topology, state="absent")["changed"]
     assert [vpc["VpcId"] for vpc in partner.describe_vpcs()["Vpcs"]] == [theirs]
     assert lab.client("ec2").describe_vpcs()["Vpcs"] == []
+
+
+def test_what_others_put_on_ours_stops_a_removal_before_it_begins(invoke: Invoke, lab: RunningLab, topology: dict[str, Any]) -> None:
+    made = invoke("network", topology=topology)["outputs"]["vpcs"]["dev"]
+    ec2 = lab.client("ec2")
+    group = ec2.create_security_group(VpcId=made["id"], GroupName="lambda", Description="x")["GroupId"]
+    (subnet,) = made["subnets"].values()
+    eni = ec2.create_network_interface(SubnetId=subnet, Groups=[group])["NetworkInterface"]["NetworkInterfaceId"]
+    vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    pcx = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=made["id"])["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=pcx)
+    vgw = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+    ec2.attach_vpn_gateway(VpnGatewayId=vgw, VpcId=made["id"])
+    lab.control.reset_calls()
+    for check in (True, False):
+        held = invoke("network", topology=topology, state="absent", check=check)
+        (finding,) = held["findings"]
+        assert (held["failed"], finding["code"], finding["path"]) == (True, "held", "vpcs.dev")
+        assert finding["message"].startswith(f"{made['id']} cannot go while ")
+        assert all(f"{name} (" in finding["message"] for name in (eni, group, pcx, vgw))
+    assert writes(lab) == 0
+    # Whoever only builds is not stopped by it.
+    assert not invoke("network", topology=topology)["changed"]
+    ec2.detach_vpn_gateway(VpnGatewayId=vgw, VpcId=made["id"])
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=pcx)
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
+    ec2.delete_security_group(GroupId=group)
+    assert invoke("network", topology=topology, state="absent")["changed"]
