@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.nft import load
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.nft import NftError, load
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.words import check_element, check_rule
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import Chain, NftSet, Ruleset
 
@@ -82,7 +82,7 @@ def test_an_element_with_anything_else_is_refused(kind: str, element: str) -> No
 
 
 def test_what_is_refused_is_in_no_command() -> None:
-    with pytest.raises(ValueError, match="localhost"):
+    with pytest.raises(NftError, match="'localhost' is no address in: add rule inet cloudnet c ip daddr localhost accept"):
         load(Ruleset({}, {"c": Chain("c", ("ip daddr localhost accept",))}))
-    with pytest.raises(ValueError, match="localhost"):
+    with pytest.raises(NftError, match="'localhost' is no element of ipv4_addr in: set s"):
         load(Ruleset({"s": NftSet("s", "ipv4_addr", frozenset({"localhost"}))}, {}))

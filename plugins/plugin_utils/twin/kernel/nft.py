@@ -62,10 +62,13 @@ class Difference:
 def elements(each: NftSet) -> frozenset[str]:
     """A set's elements as they are loaded: blocks that lie in one another are one, for a set of intervals takes no overlaps.
 
-    Raises ValueError for what is none.
+    Raises NftError for what is none.
     """
     for element in each.elements:
-        check_element(each.type, element)
+        try:
+            check_element(each.type, element)
+        except ValueError as error:
+            raise NftError(f"nftables: {error} in: set {each.name}") from None
     if "interval" not in each.flags or each.type not in ("ipv4_addr", "ipv6_addr") or any("-" in element for element in each.elements):
         return each.elements
     blocks = [ip_network(element) for element in each.elements]
@@ -101,7 +104,10 @@ def _delete(each: NftSet, found: Iterable[str], table: str) -> list[str]:
 
 def _rules(chain: Chain, table: str) -> list[str]:
     for rule in chain.rules:
-        check_rule(rule)
+        try:
+            check_rule(rule)
+        except ValueError as error:
+            raise NftError(f"nftables: {error} in: add rule inet {table} {chain.name} {rule}") from None
     return [f"add rule inet {table} {chain.name} {rule}" for rule in chain.rules]
 
 

@@ -30,18 +30,18 @@ def check_rule(rule: str) -> None:
         operand = match.group(1)
         if operand.startswith("{"):
             for item in operand.strip("{} ").split(","):
-                _check_operand(item.partition(" : ")[0].partition(" . ")[0].strip(), rule)
+                _check_operand(item.partition(" : ")[0].partition(" . ")[0].strip())
         else:
-            _check_operand(operand.rstrip(","), rule)
+            _check_operand(operand.rstrip(","))
 
 
-def _check_operand(operand: str, rule: str) -> None:
+def _check_operand(operand: str) -> None:
     if operand in _WORDS or (operand.startswith("@") and _NAME.fullmatch(operand[1:])) or _is_range(operand):
         return
     address, colon, ports = operand.rpartition(":")
     if colon and is_address(address) and re.fullmatch(r"[0-9]+(?:-[0-9]+)?", ports):
         return
-    raise ValueError(f"{operand!r} is no address in {rule!r}")
+    raise ValueError(f"{operand!r} is no address")
 
 
 def _is_range(text: str) -> bool:
