@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ._aws.sessions import Sessions
@@ -46,9 +47,17 @@ def finish(module: Any, work: Callable[[], Mapping[str, Any]], journal: Journal 
         done = journal.done if journal else []
         module.fail_json(msg=str(error), changed=bool(done), **({"done": done} if done else {}), **_told(error))
         return
-    for warning in result.pop("warnings", ()):
-        module.warn(warning)
+    warn_of(result.pop("warnings", ()))
     module.exit_json(**result)
+
+
+def warn_of(warnings: Iterable[str]) -> None:
+    """Let the module's end tell of some warnings.
+
+    Not by amazon.aws's module object: that hands them to exit_json, which ansible-core announces to be deprecated.
+    """
+    for warning in warnings:
+        warn(warning)
 
 
 def _told(error: CloudnetError) -> dict[str, Any]:

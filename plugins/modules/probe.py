@@ -242,7 +242,7 @@ from typing import Any
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
-from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, finish, region_of
+from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, finish, region_of, warn_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.probe_script import KINDS, Ask
 from ansible_collections.cloudnet.vpc.plugins.module_utils.probe_sight import Sight, elsewhere, live, of_topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.probe_ways import Ssh, Ssm, Way
@@ -365,8 +365,7 @@ def end(module: Any, result: Mapping[str, Any]) -> None:
     rows = wrong(result["probes"], module.params["fail_on"])
     if rows:
         told = {key: value for key, value in result.items() if key != "warnings"}
-        for warning in result["warnings"]:
-            module.warn(warning)
+        warn_of(result["warnings"])
         module.fail_json(msg=f"{len(rows)} of {len(result['probes'])} probes are not as they must be\n{result['table']}", **told)
 
 

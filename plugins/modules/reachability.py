@@ -303,7 +303,14 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
-from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
+from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import (
+    aws_module,
+    check_places,
+    finish,
+    params_of,
+    region_of,
+    warn_of,
+)
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import expect_table
 from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import OF_A_VPC, places, scopes
 
@@ -428,8 +435,7 @@ def end(module: Any, result: Mapping[str, Any]) -> None:
     wrong = [row for row in rows if not row["ok"]]
     if wrong:
         told = {key: value for key, value in result.items() if key != "warnings"}
-        for warning in result["warnings"]:
-            module.warn(warning)
+        warn_of(result["warnings"])
         module.fail_json(msg=f"{len(wrong)} of {len(rows)} expectations do not hold\n{result['table']}", **told)
 
 

@@ -128,7 +128,14 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types impor
 from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import ids_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
-from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
+from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import (
+    aws_module,
+    check_places,
+    finish,
+    params_of,
+    region_of,
+    warn_of,
+)
 from ansible_collections.cloudnet.vpc.plugins.module_utils.scopes import scopes
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ssm import ONLINE, Commands, Node
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ssm_online import Obstacle, message, names_of, obstacles
@@ -236,9 +243,7 @@ def run(module: Any) -> dict[str, Any]:
     }
     result |= {"seconds": round(seconds, 3), "calls": dict(estate.client.calls)}
     if wrong and not module.check_mode:
-        warnings = result.pop("warnings")
-        for warning in warnings:
-            module.warn(warning)
+        warn_of(result.pop("warnings"))
         module.fail_json(msg=message(seconds, wrong), **result)
     return result
 

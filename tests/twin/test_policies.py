@@ -188,6 +188,7 @@ def test_a_whole_job_under_its_policy(job: Job) -> None:
             noted = own.noted()
             assert [call for call in noted if call["code"] in DENIED] == []
             assert (done.code, done.changed) == (0, True), done.output[-3000:]
+            assert "[DEPRECATION WARNING]" not in done.output, done.output
             for profile, call in by_account(job, phase, noted):
                 asked[profile] |= needed(kinds([call]))
     for profile, found in written.items():

@@ -59,7 +59,7 @@ def ec2(lab: RunningLab) -> Any:
 def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run a module by name with arguments, and give its result; ``check`` and ``diff`` are Ansible's modes."""
 
-    def call(name: str, *, check: bool = False, diff: bool = False, **arguments: Any) -> dict[str, Any]:
+    def call(name: str, /, *, check: bool = False, diff: bool = False, **arguments: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.cloudnet.vpc.plugins.modules.{name}")
         capsys.readouterr()
         # A module of its own process has no warnings of one before it.
@@ -67,6 +67,7 @@ def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert not result.get("deprecations"), result["deprecations"]
         return result
 
     return call

@@ -17,7 +17,14 @@ PLUGINS = "ansible_collections.cloudnet.vpc.plugins"
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("keep", {"folder": "here", "files": {}}), ("show", {}), ("settings_info", {}), ("topology_info", {"topology": "x.yml"})],
+    [
+        ("iam_role", {"name": "nodes"}),
+        ("iam_role_info", {}),
+        ("keep", {"folder": "here", "files": {}}),
+        ("settings_info", {}),
+        ("show", {}),
+        ("topology_info", {"topology": "x.yml"}),
+    ],
 )
 def test_the_stub_says_where_it_runs(invoke: Invoke, name: str, arguments: dict[str, Any]) -> None:
     result = invoke(name, **arguments)

@@ -67,6 +67,7 @@ class Runs:
         )
         assert done.returncode == code, done.stdout
         assert "Traceback" not in done.stdout, done.stdout
+        assert "[DEPRECATION WARNING]" not in done.stdout, done.stdout
         return done.stdout
 
     @property
