@@ -157,8 +157,9 @@ class World:
             return [("internet", resolve(self.index, "internet"))]
         if place.kind == "cidr":
             address, _slash, length = place.name.partition("/")
-            address = address if length in ("32", "128") else some_address(self.index, place.name)
-            return [(place.name, replace(resolve(self.index, address, near), text=address))]
+            wide = length not in ("32", "128")
+            address = some_address(self.index, place.name) if wide else address
+            return [(place.name, replace(resolve(self.index, address, near, anybody=wide), text=address))]
         if self.topology.vpcs[place.vpc].remote:
             raise CloudnetError(f"{place} is in a VPC for which there are no credentials: name an address of it")
         found = []

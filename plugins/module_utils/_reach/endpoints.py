@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 
 from .._model.network import Endpoint, Interface, NatGateway, Subnet
 from ..errors import CloudnetError
+from . import managed
 from .blocks import HOST_SERVICES, RESERVED, any_holds, candidates, plainest, private
+from .holders import all_read, holder, kept, resolver
 from .index import Index
 
-#: Interfaces of these types have no security groups. https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
-WITHOUT_GROUPS = ("nat_gateway", "transit_gateway", "gateway_load_balancer_endpoint")
+
+class AmbiguousEnd(CloudnetError):
+    """An address that several VPCs have, where the other end does not tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,10 @@ class End:
     """One end, resolved. ``kind``: host (in a VPC), internet, service (a gateway endpoint) or outside (an address nobody here has).
 
     ``ipv4``, ``ipv6``: its private addresses, empty where it has none. ``public``: its public IPv4 address. ``groups`` is None when they
-    are not known. ``standin``: the address stands for one that is not given out yet. ``state``: of its instance, when that is not running.
+    are not known. ``standin``: the address stands for one that is not given out yet. ``state``: of its instance, endpoint or interface,
+    when that does not run; ``unsettled``: when it is about to change. ``service``: the type of an interface that a service of AWS runs.
+    ``nobody``: why no host can have the address. ``resolver``: it is the VPC's resolver. ``behind``: the gateway, neither of the internet
+    nor a peering, to which a VPC's tables send an address outside.
     """
 
     kind: str
@@ -43,6 +49,11 @@ class End:
     state: str = ""
     endpoint: str = ""
     by_public: bool = False
+    unsettled: str = ""
+    service: str = ""
+    nobody: str = ""
+    resolver: bool = False
+    behind: str = ""
 
     def address(self, family: int) -> str:
         """The address that it has in its own network."""
@@ -54,10 +65,11 @@ class End:
         return tuple(family for family in (4, 6) if self.address(family))
 
 
-def resolve(index: Index, text: str, near: End | None = None) -> End:
+def resolve(index: Index, text: str, near: End | None = None, *, anybody: bool = False) -> End:
     """What a notation means. ``near``: the other end, which tells VPCs with equal blocks apart.
 
-    Raises CloudnetError, one line, for what is not there, not a notation, or could be several things.
+    ``anybody``: an address stands for all of a block, so that it does not matter whether somebody has it.
+    Raises CloudnetError, one line, for what is not there, not a notation, or could be several things (AmbiguousEnd).
     """
     asked = text.strip()
     network = index.network
@@ -98,7 +110,7 @@ def of_block(index: Index, cidr: str, near: End | None = None) -> End:
     if _public(address) and not any(index.vpc_holds(vpc, address) for vpc in index.all_vpcs):
         # Not an interface that has it as its public address: what a rule lets in comes from outside, by way of a gateway.
         return End("internet", cidr, ipv4=ipv4, ipv6=ipv6, groups=(), standin=True)
-    return replace(resolve(index, address, near), text=cidr, standin=True)
+    return replace(resolve(index, address, near, anybody=True), text=cidr, standin=True)
 
 
 def _public(address: str) -> bool:
@@ -110,6 +122,7 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
     ipv4 = address if address and ":" not in address else next(iter(interface.private_ips), "")
     ipv6 = address if ":" in address else next(iter(interface.ipv6s), "")
     instance = index.network.instances.get(interface.instance)
+    kind = "nat_gateway" if interface.id in index.nat_of else interface.type
     return End(
         "host",
         text,
@@ -120,10 +133,20 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
         ipv4="" if ":" in address else ipv4,
         ipv6="" if address and ":" not in address else ipv6,
         public=interface.public_ips.get(ipv4, ""),
-        # Every interface has a group, but for those of some services: none told is not none.
-        groups=interface.groups or (() if interface.type in WITHOUT_GROUPS else None),
-        state=instance.state if instance and instance.state not in ("", "running", "pending") else "",
+        groups=managed.groups(kind, interface.groups_told, interface.groups),
+        state=down(instance.state if instance else "") or ("available" if interface.status == "available" else ""),
+        unsettled=interface.status if interface.status in ("attaching", "detaching") else "",
+        service=kind if managed.service(kind) else "",
+        endpoint=index.endpoint_of.get(interface.id, ""),
     )
+
+
+def down(state: str) -> str:
+    """An instance's state when it neither runs nor is about to, else ''.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+    """
+    return state if state not in ("", "running", "pending") else ""
 
 
 def launchable(index: Index, subnet: Subnet, groups: Sequence[str], text: str = "", address: str = "") -> End:
@@ -168,7 +191,7 @@ def _instance(index: Index, text: str) -> End:
     attached = first or [item for item in index.network.interfaces.values() if item.instance == text]
     # The primary interface has the instance's own address.
     chosen = next((item for item in attached if instance.private_ip in item.private_ips), attached[0] if attached else None)
-    state = instance.state if instance.state not in ("", "running", "pending") else ""
+    state = down(instance.state)
     if chosen is None:
         if not instance.subnet:
             return End("host", text, vpc=instance.vpc, instance=text, state=state or "without a network interface")
@@ -177,7 +200,12 @@ def _instance(index: Index, text: str) -> End:
     # Where only instances were read, they tell less of their interfaces than these would themselves.
     vpc, subnet = found.vpc or instance.vpc, found.subnet or instance.subnet
     return replace(
-        found, vpc=vpc, subnet=subnet, ipv4=found.ipv4 or instance.private_ip, public=found.public or instance.public_ip, state=state
+        found,
+        vpc=vpc,
+        subnet=subnet,
+        ipv4=found.ipv4 or instance.private_ip,
+        public=found.public or instance.public_ip,
+        state=state or found.state,
     )
 
 
@@ -200,11 +228,14 @@ def _endpoint(index: Index, endpoint: Endpoint, near: End | None) -> End:
         (network.interfaces[id_] for id_ in endpoint.interfaces if id_ in network.interfaces), key=lambda item: distance(item.subnet)
     )
     if interfaces:
-        return replace(of_interface(index, interfaces[0], endpoint.id), endpoint=endpoint.id, state=state)
+        found = of_interface(index, interfaces[0], endpoint.id)
+        return replace(found, endpoint=endpoint.id, state=state or found.state)
     subnets = sorted((id_ for id_ in endpoint.subnets if id_ in network.subnets), key=distance)
     if not subnets:
         raise CloudnetError(f"{endpoint.id}: neither its interfaces nor its subnets are in what was observed")
-    return replace(launchable(index, network.subnets[subnets[0]], endpoint.groups, endpoint.id), endpoint=endpoint.id, state=state)
+    service = "gateway_load_balancer_endpoint" if endpoint.type == "GatewayLoadBalancer" else "vpc_endpoint"
+    found = launchable(index, network.subnets[subnets[0]], endpoint.groups, endpoint.id)
+    return replace(found, endpoint=endpoint.id, state=state, service=service)
 
 
 def _address(index: Index, text: str, address: str, vpc: str, near: End | None) -> End:
@@ -214,41 +245,66 @@ def _address(index: Index, text: str, address: str, vpc: str, near: End | None) 
     vpcs = [vpc] if vpc else [item for item in index.all_vpcs if index.vpc_holds(item, address)]
     chosen = _nearest(index, text, address, vpcs, near) if len(vpcs) > 1 else (vpcs[0] if vpcs else "")
     if not chosen:
-        if private(address):
+        if vpcs or private(address):
             return End("outside", text, ipv4=ipv4, ipv6=ipv6, groups=None)
         return End("internet", text, ipv4=ipv4, ipv6=ipv6, groups=())
-    here = [index.network.interfaces[id_] for id_ in index.by_private.get(address, ()) if index.network.interfaces[id_].vpc == chosen]
-    if here:
-        return of_interface(index, here[0], text, address)
+    held = holder(index, chosen, address)
+    if held is not None:
+        return of_interface(index, held, text, address)
     subnet = index.subnet_at(chosen, address)
-    return End("host", text, vpc=chosen, subnet=subnet.id if subnet else "", ipv4=ipv4, ipv6=ipv6, groups=None)
+    end = End("host", text, vpc=chosen, subnet=subnet.id if subnet else "", ipv4=ipv4, ipv6=ipv6, groups=None)
+    nat = next((item for item in index.nats_of.get(chosen, ()) if address in item.private_ips), None)
+    if nat is not None:
+        return replace(end, groups=(), service="nat_gateway")
+    if address in resolver(index, chosen):
+        return replace(end, groups=(), resolver=True)
+    if subnet is None:
+        return end
+    name = subnet.tags.get("Name") or subnet.id
+    if use := kept(subnet, address):
+        return replace(end, nobody=f"{address} is one of the five addresses of {name} that AWS keeps ({use})")
+    return replace(end, nobody=f"no network interface has {address}") if all_read(index, chosen) else end
 
 
 def _by_public(index: Index, text: str, address: str) -> End | None:
     """The ENI behind a public address, asked for by that address: then the packet must come through the internet gateway."""
     found = index.by_public.get(address)
-    if found is None:
-        return None
-    return replace(of_interface(index, index.network.interfaces[found[0]], text, found[1]), public=address, by_public=True)
+    if found is not None:
+        return replace(of_interface(index, index.network.interfaces[found[0]], text, found[1]), public=address, by_public=True)
+    nat = index.nat_of.get(address)
+    if nat is not None:
+        private_ip = next(iter(nat.private_ips), "")
+        end = End("host", text, vpc=nat.vpc, subnet=nat.subnet, ipv4=private_ip, public=address, groups=(), service="nat_gateway")
+        return replace(end, by_public=True)
+    free = next((item for item in index.network.addresses.values() if item.public_ip == address and not item.association), None)
+    if free is not None and not free.interface and not free.instance:
+        return End("internet", text, ipv4=address, groups=(), nobody=f"{address} ({free.id}) is associated with nothing")
+    return None
 
 
 def _nearest(index: Index, text: str, address: str, vpcs: list[str], near: End | None) -> str:
-    """Of VPCs with the same block: the other end's own, that which it is sent to, the only one with such an ENI, the only peer."""
-    from .routing import peer_of_route
+    """Of VPCs with the same block: the other end's own, that which it is sent to, the only one with such an ENI, the only peer.
 
+    Empty where the other end's routes lead to none of them, whichever is meant.
+    """
+    from .routing import leads_to
+
+    routed: str | None = ""
     if near is not None and near.vpc:
         if near.vpc in vpcs:
             return near.vpc
-        routed = peer_of_route(index, near.subnet, address)
+        routed = leads_to(index, near.subnet, address)
         if routed in vpcs:
             return routed
         peers = [vpc for vpc in vpcs if index.peering(near.vpc, vpc)]
         if len(peers) == 1:
             return peers[0]
-    used = {index.network.interfaces[id_].vpc for id_ in index.by_private.get(address, ())} & set(vpcs)
+    used = [vpc for vpc in vpcs if holder(index, vpc, address)]
     if len(used) == 1:
-        return used.pop()
-    raise CloudnetError(f"{text} could be in {' or '.join(sorted(vpcs))}: write {address}@vpc-…")
+        return used[0]
+    if near is not None and near.vpc and routed is None:
+        return ""
+    raise AmbiguousEnd(f"{text} could be in {' or '.join(sorted(vpcs))}: write {address}@vpc-…")
 
 
 def nat_address(index: Index, nat: NatGateway) -> str:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from .._model.network import Endpoint, Interface, Subnet
-from . import explain
+from . import encryption, explain
+from . import public_access as bpa
 from .blocks import private
 from .endpoints import nat_address
 from .groups import ALL, SOME, UNSURE, Peer, gate
-from .routing import lookup
+from .routing import behind, lookup
 from .traffic import ICMP
 from .verdict import Fix, Step
 from .walk import ACROSS, INTERNET_MTU, OUTSIDE, Translation, Walk
@@ -35,6 +36,7 @@ def internet_gateway(walk: Walk, subnet: Subnet, target: str, way: Fix) -> bool:
         )
     through_nat = bool(walk.translations) and walk.src == walk.translations[-1].private and not walk.back
     public_access(walk, subnet, through_nat, egress_only=False)
+    walk.restrict(encryption.leaving(walk.index, subnet.vpc, "InternetGateway", "an internet gateway"), name)
     if rfc := private(walk.dst):
         why = f"{walk.dst} is a private address ({rfc}), which no internet gateway carries"
         walk.block(f"IGW_DESTINATION_ADDRESS_NOT_IN_{rfc}_EGRESS", target, name, why, way)
@@ -68,6 +70,7 @@ def egress_only(walk: Walk, subnet: Subnet, target: str) -> bool:
         walk.end("ONE_SIDED", target, name, why)
         return False
     public_access(walk, subnet, False, egress_only=True)
+    walk.restrict(encryption.leaving(walk.index, subnet.vpc, "EgressOnlyInternetGateway", "an egress-only internet gateway"), name)
     if rfc := private(walk.dst):
         way = explain.other(f"{walk.dst} is private: it needs a route of its own")
         walk.block(f"IGW_DESTINATION_ADDRESS_NOT_IN_{rfc}_EGRESS", target, name, f"{walk.dst} is a private address ({rfc})", way)
@@ -113,10 +116,15 @@ def nat(walk: Walk, subnet: Subnet, target: str) -> bool:
     if not address:
         walk.end("NOT_OBSERVED", target, name, f"the subnet of {target} was not observed", walk.index.missing("Subnets", subnet))
         return False
-    public = next(iter(found.public_ips), walk.index.some_public[4]) if found.connectivity == "public" else ""
+    walk.restrict(encryption.leaving(walk.index, found.vpc, "NatGateway", "a NAT gateway"), name)
+    public, outside = "", ""
+    if found.connectivity == "public":
+        public = next(iter(found.public_ips), "") or walk.index.some_public[4]
+        outside = f", outside {public}" if found.public_ips else ", outside a public address that was not observed"
+        walk.unknown_src = "" if found.public_ips else found.id
     walk.translations.append(Translation(found, walk.src, address, public))
     walk.src, walk.public_src, walk.link = address, public, OUTSIDE
-    walk.hop(Step.NAT_GATEWAY, target, name, f"source address becomes {address}{f', outside {public}' if public else ''}; ports 1024-65535")
+    walk.hop(Step.NAT_GATEWAY, target, name, f"source address becomes {address}{outside}; ports 1024-65535")
     return True
 
 
@@ -141,14 +149,22 @@ def from_internet(walk: Walk) -> Translation | None:
         if missing := index.missing("InternetGateways", network.vpcs[vpc]):
             walk.doubt("NOT_OBSERVED", vpc, name, f"whether {name} has an internet gateway was not observed", missing)
         else:
+            other = behind(index, vpc, subnet_id, walk.src)
             fix = explain.public_subnet(network, subnet) if subnet else explain.other(f"attach an internet gateway to {name}")
+            if other:
+                fix = explain.other(f"let it in where {other} leads, to which {name} sends what is not its own")
             walk.block("NO_INTERNET_GATEWAY", vpc, name, f"{name} has no internet gateway, so nothing comes in from the internet", fix)
     else:
         walk.hop(Step.INTERNET_GATEWAY, gateway.id, explain.name(gateway), "in from the internet")
     if subnet is not None:
         public_access(walk, subnet, undo is not None, egress_only=False)
+    walk.restrict(encryption.leaving(index, vpc, "InternetGateway", "an internet gateway"), name)
     if undo is not None:
         return walk.deliver(vpc)
+    if walk.family == 6 and (there := network.interfaces.get(walk.goal.interface)) is not None and there.deny_igw:
+        why = f"{explain.name(there)} takes nothing in from an internet gateway (DenyAllIgwTraffic)"
+        fix = explain.other(f"give {there.id} an address of a pool that the internet may reach")
+        walk.block("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", there.id, explain.name(there), why, fix)
     if walk.family == 4 and walk.goal.ipv4:
         if not walk.goal.public:
             component = gateway.id if gateway else vpc
@@ -182,11 +198,15 @@ def public_access(walk: Walk, subnet: Subnet, through_nat: bool, *, egress_only:
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_BlockPublicAccessStates.html: ``block-ingress`` still lets NAT and
     egress-only gateways work, for they only let connections out.
     """
-    vpc = walk.index.network.vpcs.get(subnet.vpc)
-    mode = subnet.block_public_access or (vpc.block_public_access if vpc else "")
-    if mode == "block-bidirectional" or (mode == "block-ingress" and not through_nat and not egress_only):
-        name = explain.vpc_name(walk.index.network, subnet.vpc)
-        why = f"VPC Block Public Access is {mode} for subnet {explain.name(subnet)} of {name}"
+    found = bpa.mode(walk.index, subnet)
+    blocks = found.mode == bpa.BOTH_WAYS or (found.mode == bpa.INGRESS and not through_nat and not egress_only)
+    name = explain.vpc_name(walk.index.network, subnet.vpc)
+    if found.why:
+        walk.doubt(
+            "NOT_OBSERVED" if found.missing else "IN_TRANSITION", subnet.id, explain.name(subnet), found.why, found.missing, astray=False
+        )
+    elif blocks:
+        why = f"VPC Block Public Access is {found.mode} for subnet {explain.name(subnet)} of {name}"
         fix = explain.other(f"exclude {subnet.vpc} from VPC Block Public Access, or turn it off for {subnet.region}")
         walk.block("VPC_BLOCK_PUBLIC_ACCESS_ENABLED", subnet.vpc, name, why, fix)
 

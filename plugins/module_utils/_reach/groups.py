@@ -75,6 +75,14 @@ def gate(index: Index, groups: tuple[str, ...], egress: bool, asked: Traffic, pe
     return found
 
 
+def admits_nobody(index: Index, groups: tuple[str, ...], egress: bool, asked: Traffic) -> bool:
+    """Whether groups let nothing of a question pass, wherever it comes from: no rule speaks of it at all."""
+    if not groups or _unread(index, groups) is not None:
+        return False
+    rules = [rule for group in groups for rule in index.group_rules.get((group, egress), ())]
+    return all(asked.covered(rule.protocol, rule.from_port, rule.to_port) is None for rule in rules)
+
+
 def _view(index: Index, groups: tuple[str, ...], egress: bool) -> tuple[BlockSet, frozenset[str]]:
     """The blocks and the groups that the rules of some groups name."""
     key = ("view", groups, egress)
@@ -163,16 +171,32 @@ def _admits(index: Index, rule: Rule, egress: bool, peer: Peer) -> tuple[bool | 
             return None, "NOT_OBSERVED", f"the entries of {rule.prefix_list} were not read (PrefixListEntries.json)"
         return any_holds(known.entries, peer.address), "", ""
     if peer.groups is None:
-        outside = bool(peer.vpc) and rule.source_vpc not in ("", peer.vpc)
-        if outside or not peer.link.references:
+        if not peer.link.references or (peer.vpc and not _usable(index, rule, peer.vpc)):
             return False, "", ""
         return None, "UNKNOWN_PEERED_SGS", f"rule {rule.id} names {rule.source_group}, and the other end's groups are not known"
     if rule.source_group not in peer.groups:
         return False, "", ""
     link = peer.link
     if link.references and (link.egress or not egress):
+        named = index.network.security_groups.get(rule.source_group)
+        if link.way != "local" and named is not None and named.vpc != peer.vpc:
+            why = f"rule {rule.id} names {rule.source_group} of {named.vpc}, which the other end has by its association with {peer.vpc}"
+            return None, "GROUP_ASSOCIATION", f"{why}; whether that counts beyond {peer.vpc} AWS does not say"
         return True, "", ""
     return False, link.code or "SG_REFERENCES_NOT_PRESERVED", link.why or "a transit gateway passes groups on to inbound rules only"
+
+
+def _usable(index: Index, rule: Rule, vpc: str) -> bool:
+    """Whether an interface of a VPC may have the group that a rule names: it is the VPC's own, or associated with it.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/security-group-assoc.html
+    """
+    if rule.source_vpc in ("", vpc):
+        return True
+    known = index.network.security_groups.get(rule.source_group)
+    return (known is not None and vpc in known.associated_vpcs) or bool(
+        index.untold("SecurityGroupVpcAssociations", index.network.vpcs.get(vpc))
+    )
 
 
 def rule_text(rule: Rule) -> str:

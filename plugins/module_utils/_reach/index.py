@@ -99,15 +99,6 @@ class Index:
         return {link.gateway: table for table in self.network.route_tables.values() for link in table.associations if link.gateway}
 
     @cached_property
-    def by_private(self) -> Mapping[str, tuple[str, ...]]:
-        """Address of either family to the ENIs that have it, of any VPC."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for interface in self.network.interfaces.values():
-            for address in (*interface.private_ips, *interface.ipv6s):
-                found[address].append(interface.id)
-        return {address: tuple(ids) for address, ids in found.items()}
-
-    @cached_property
     def by_public(self) -> Mapping[str, tuple[str, str]]:
         """Public IPv4 address to (ENI, its private address)."""
         return {
@@ -115,6 +106,16 @@ class Index:
             for interface in self.network.interfaces.values()
             for private, public in interface.public_ips.items()
         }
+
+    @cached_property
+    def endpoint_of(self) -> Mapping[str, str]:
+        """Interface to the VPC endpoint whose it is."""
+        return {id_: endpoint.id for endpoint in self.network.endpoints.values() for id_ in endpoint.interfaces}
+
+    @cached_property
+    def nat_of(self) -> Mapping[str, NatGateway]:
+        """Interface, and (as NatGateways tells more than NetworkInterfaces may) public address, to the NAT gateway whose it is."""
+        return {key: nat for nats in self.nats_of.values() for nat in nats for key in (*nat.interfaces, *nat.public_ips)}
 
     @cached_property
     def gateways_of(self) -> Mapping[str, InternetGateway]:
@@ -229,11 +230,29 @@ class Index:
             return f"{file}.json"
         if owner.id.startswith(PLANNED):
             return ""
-        for name in (file, *others):
-            accounts = self._read.get((owner.region, name), frozenset())
-            if owner.account in accounts or (accounts and (owner.account, owner.region) not in self._observers):
-                return ""
+        if not self._left_out(owner.vpc if isinstance(owner, Subnet) else owner.id):
+            for name in (file, *others):
+                accounts = self._read.get((owner.region, name), frozenset())
+                if owner.account in accounts or (accounts and (owner.account, owner.region) not in self._observers):
+                    return ""
         return f"{owner.account}/{owner.region}/{file}.json"
+
+    def _left_out(self, vpc: str) -> bool:
+        """Whether the files that tell of a Region's VPCs leave this one out: every VPC has a main route table, a default group and ACL.
+
+        https://docs.aws.amazon.com/vpc/latest/userguide/configure-your-vpc.html
+        """
+        network = self.network
+        kinds = (network.route_tables, network.security_groups, network.network_acls)
+        return all(kinds) and not any(vpc in told for told in (network.tables_of, network.groups_of, network.acls_of))
+
+    def untold(self, file: str, owner: Vpc | Subnet | None) -> str:
+        """``account/Region/File.json`` when a file was asked for in vain, else ''.
+
+        Of features that few use: a snapshot of before them, which tells nothing of them, is not in doubt.
+        """
+        place = (owner.account, owner.region, file) if owner else ("", "", "")
+        return "/".join(place) + ".json" if place in self.network.untold else ""
 
 
 def _inside(subnet: Subnet, address: str) -> bool:

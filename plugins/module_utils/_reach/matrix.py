@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from .._model.network import Network
+from . import public_access
 from .endpoints import End, of_interface, resolve
 from .index import Index
 from .reach import Journey, journey, reach, value
@@ -172,10 +173,11 @@ def _targets(network: Network) -> frozenset[str]:
 def _class(index: Index, end: End, family: int, targets: frozenset[str]) -> tuple[Any, ...]:
     """(what decides the way, what decides the gates): equal for ends that are alike."""
     address = end.address(family)
-    if end.kind != "host" or not address or end.interface in targets or end.instance in targets or end.by_public:
+    alone = end.interface in targets or end.instance in targets or end.by_public or end.resolver or end.nobody
+    if end.kind != "host" or not address or alone:
         return ((replace(end, text=""),), end.groups, end.state)
     block = index.named_blocks.longest(address)
-    return ((end.vpc, end.subnet, block, bool(end.public)), end.groups, (end.state, bool(end.endpoint)))
+    return ((end.vpc, end.subnet, block, bool(end.public)), end.groups, (end.state, end.unsettled, end.service, bool(end.endpoint)))
 
 
 def _far(index: Index, way: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -187,7 +189,7 @@ def _far(index: Index, way: tuple[Any, ...]) -> tuple[Any, ...]:
         return way
     table, acl = index.table(subnet), index.acl(subnet)
     zone = subnet.zone if index.network.transit_attachments else ""
-    edge = (subnet.block_public_access, subnet.map_public_ip)
+    edge = (public_access.mode(index, subnet), subnet.map_public_ip)
     # A NAT gateway's own subnet is not like another one with the same table.
     doors = tuple(nat.id for nat in index.nats_of.get(subnet.vpc, ()) if nat.subnet == subnet.id)
     attached = tuple(item.id for item in index.network.transit_attachments.values() if subnet.id in (item.subnets or ()))

@@ -8,9 +8,10 @@ https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html
 from __future__ import annotations
 
 from .._model.network import Peering, RouteTable, Subnet
-from . import explain, gateways, transit
+from . import encryption, explain, gateways, transit
 from .blocks import HOST_SERVICES, RESERVED, any_holds, holds
 from .groups import LOCAL
+from .holders import has
 from .routing import UNMODELLED, Candidate, Found, lookup, route_text
 from .verdict import Fix, Step
 from .walk import ACROSS, OUTSIDE, Translation, Walk
@@ -33,8 +34,14 @@ def travel(walk: Walk) -> None:
         leave(walk, source.vpc, source.subnet)
     elif walk.back and walk.forward is not None and walk.forward.exit in walk.index.network.endpoints:
         _from_gateway_endpoint(walk)
-    elif source.kind == "internet":
+    elif source.kind == "internet" and (walk.aim()[0] or walk.goal.kind != "internet"):
         arrived(walk, gateways.from_internet(walk))
+    elif source.behind:
+        why = f"{source.text} is behind {source.behind}, by the VPC's route tables: what lies there is in no describe call"
+        walk.end("UNSUPPORTED_TARGET", source.behind, source.behind, why)
+    elif source.kind == "internet":
+        why = f"{walk.goal.text} is a public address that was not observed: the way between two such is not ours"
+        walk.end("UNSUPPORTED_TARGET", walk.goal.text, walk.goal.text, why)
     else:
         walk.end("UNSUPPORTED_TARGET", source.text, source.text, f"{source.text} is in no VPC that was observed")
 
@@ -126,7 +133,8 @@ def _route(walk: Walk, subnet: Subnet) -> None:
             _no_route(walk, subnet, table)
         go_on(walk, subnet.vpc)
     else:
-        walk.hop(Step.ROUTE, table.id, explain.name(table), f"{walk.dst} goes to {found.taken.route.target}", str(found.taken))
+        target = found.taken.route.target or "nothing"
+        walk.hop(Step.ROUTE, table.id, explain.name(table), f"{walk.dst} goes to {target}", str(found.taken))
         _follow(walk, subnet, table, found, found.taken)
 
 
@@ -134,7 +142,8 @@ def _follow(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken: 
     route, network = taken.route, walk.index.network
     peering = network.peerings.get(route.target) if route.via == "peering" else None
     if route.blackhole:
-        why, fix = f"{route.target} is gone or not usable", _right_way(walk, subnet, table)
+        gone = route.target or f"the target of {route.destination}, which AWS does not tell,"
+        why, fix = f"{gone} is gone or not usable", _right_way(walk, subnet, table)
         if peering is not None and peering.status != "active":
             why, fix = f"{peering.id} is {peering.status}", explain.accept(network, peering)
         walk.block("BAD_STATE_ROUTE", table.id, explain.name(table), f"the route is a blackhole: {why}", fix, str(taken))
@@ -177,8 +186,10 @@ def _follow(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken: 
     elif route.via == "transit_gateway":
         transit.cross(walk, subnet, table, route.target, leave, go_on)
     else:
-        what = UNMODELLED.get(route.via, "a target that is not known here")
-        walk.end("UNSUPPORTED_TARGET", route.target, route.target, f"{route.target} is {what}: what lies behind it is in no describe call")
+        what, target = UNMODELLED.get(route.via, "a target that is not known here"), route.target or str(taken)
+        if route.via == "vpn":
+            walk.restrict(encryption.leaving(walk.index, subnet.vpc, "VirtualPrivateGateway", "a virtual private gateway"), target)
+        walk.end("UNSUPPORTED_TARGET", target, target, f"{target} is {what}: what lies behind it is in no describe call")
 
 
 def _peering(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken: Candidate, peering: Peering | None) -> None:
@@ -194,6 +205,7 @@ def _peering(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken:
     walk.hop(Step.PEERING, peering.id, name, f"from {mine} to {theirs}")
     if peering.status != "active":
         walk.block("BAD_STATE", peering.id, name, f"{peering.id} is {peering.status}", explain.accept(network, peering))
+    walk.restrict(encryption.peered(index, peering), name)
     if not index.vpc_holds(vpc, walk.src):
         why = f"{walk.src} is no address of {mine}: a peering connection carries only what starts in one of its two VPCs"
         walk.block(
@@ -283,8 +295,15 @@ def _right_way(walk: Walk, subnet: Subnet, table: RouteTable) -> Fix:
     if walk.goal.kind == "service":
         return explain.other(f"add route table {explain.name(table)} to the endpoint {walk.goal.endpoint} (route_tables)")
     if not there:
+        if walk.goal.behind:
+            return explain.other(
+                f"route {walk.dst} to {walk.goal.behind} in route table {explain.name(table)}, as other tables of the VPC do"
+            )
         if walk.goal.kind == "internet":
             return explain.public_subnet(network, subnet)
+        if several := [item for item in index.all_vpcs if index.vpc_holds(item, walk.dst)]:
+            meant = " or ".join(explain.vpc_name(network, item) for item in sorted(several))
+            return explain.other(f"route {walk.dst} to the VPC that is meant ({meant}); {walk.dst}@vpc-… asks for one of them")
         return explain.other(f"declare or observe the network that has {walk.dst}, and route there")
     cidr = next((block for block in index.cidrs(there) if holds(block, walk.dst)), f"{walk.dst}/{128 if walk.family == 6 else 32}")
     if there == vpc:
@@ -336,7 +355,7 @@ def _appliance(walk: Walk, subnet: Subnet, via: str, target: str) -> None:
         missing = walk.index.missing("NetworkInterfaces", subnet)
         walk.end("NOT_OBSERVED", target, target, f"{target}, where the route goes, was not observed", missing)
         return
-    if walk.dst in (*interface.private_ips, *interface.ipv6s):
+    if has(interface, walk.dst):
         arrived(walk, walk.deliver(interface.vpc, subnet.id))
         return
     name = explain.name(interface)

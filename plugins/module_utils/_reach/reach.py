@@ -11,11 +11,12 @@ from typing import TypeVar
 from .._model.network import Network
 from ..errors import CloudnetError
 from . import explain
-from .endpoints import End, resolve
-from .groups import ALL, NONE, SOME, Gate, Link, Peer, gate, rule_text
+from .endpoints import AmbiguousEnd, End, resolve
+from .groups import ALL, NONE, SOME, Gate, Link, Peer, admits_nobody, gate, rule_text
 from .index import Index
 from .names import private_name
 from .path import travel
+from .standing import Objection, ask_resolver, objections, placed
 from .traffic import Traffic, traffic
 from .verdict import (
     BLOCKED,
@@ -44,6 +45,7 @@ class Journey:
     """Both directions without the two ends' own gates: what depends on where the ends are, not on their groups.
 
     ``link``: how the ends are joined; ``sent_to``: the address that the source sends to; ``seen_as``: the source's address on arrival.
+    ``unknown_as``: the gateway whose public address that is, where it was not observed.
     """
 
     forward: Walk
@@ -51,6 +53,7 @@ class Journey:
     link: Link
     sent_to: str
     seen_as: str
+    unknown_as: str = ""
 
 
 def reach(
@@ -70,23 +73,78 @@ def reach(
     question of which only a part passes is ``unknown`` too. Raises CloudnetError for an end that is not there or not a notation.
     """
     index = Index.of(network)
-    there = destination if isinstance(destination, End) else None
-    here = source if isinstance(source, End) else resolve(index, source, there)
-    there = there or resolve(index, str(destination), here)
+    here, there = _ends(index, source, destination)
     chosen = family or next((item for item in (4, 6) if item in here.families and item in there.families), 0)
     asked = traffic(protocol, port, family=chosen or 4)
     if family not in (0, 4, 6):
         raise CloudnetError(f"family {family} is neither 4 nor 6")
     if not chosen or chosen not in here.families or chosen not in there.families:
         return _no_common_family(index, here, there, asked, family)
-    if here.vpc and (here.vpc, here.address(chosen)) == (there.vpc, there.address(chosen)) and not (here.standin or there.standin):
-        hops = (_ending(index, Step.SOURCE, here, chosen), _ending(index, Step.DESTINATION, there, chosen))
-        trace = Trace(Disposition.DELIVERED, hops)
-        return Verdict(REACHABLE, here.text, there.text, str(asked), chosen, trace, Trace(Disposition.DELIVERED, hops[::-1]), mtu=9001)
     try:
-        return conclude(index, here, there, asked, chosen, journey(index, here, there, asked, chosen))
+        return without_a_path(index, here, there, asked, chosen) or conclude(
+            index, here, there, asked, chosen, journey(index, here, there, asked, chosen)
+        )
     except ValueError as error:  # an address or block in the snapshot that is none
         raise CloudnetError(f"{here.text} to {there.text}: the network that was read is misshapen: {error}") from error
+
+
+def _ends(index: Index, source: str | End, destination: str | End) -> tuple[End, End]:
+    """Both, resolved with the help of each other."""
+    there = destination if isinstance(destination, End) else None
+    try:
+        here = source if isinstance(source, End) else resolve(index, source, there)
+    except AmbiguousEnd:
+        if there is not None:
+            raise
+        there = resolve(index, str(destination))
+        here = resolve(index, str(source), there)
+    there = there or resolve(index, str(destination), here)
+    return placed(index, here, there), placed(index, there, here)
+
+
+def without_a_path(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict | None:
+    """The verdict where there is no path to follow: an end and itself, or the resolver; else None."""
+    if destination.resolver and source.kind == "host":
+        return _of_resolver(index, source, destination, asked, family)
+    if source.kind == "service":
+        return _refused(index, source, destination, asked, family, objections(index, source, True))
+    same = (source.vpc, source.address(family)) == (destination.vpc, destination.address(family))
+    if source.kind != "host" or destination.kind != "host" or not same or source.standin or destination.standin:
+        return None
+    found = [*objections(index, source, True), *objections(index, destination, False)]
+    if found:
+        return _refused(index, source, destination, asked, family, found)
+    hops = (_ending(index, Step.SOURCE, source, family), _ending(index, Step.DESTINATION, destination, family))
+    trace = Trace(Disposition.DELIVERED, hops)
+    return Verdict(REACHABLE, source.text, destination.text, str(asked), family, trace, Trace(Disposition.DELIVERED, hops[::-1]), mtu=9001)
+
+
+def _of_resolver(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
+    found = [*objections(index, source, True)]
+    asking = ask_resolver(index, source, destination, asked)
+    if asking is not None:
+        found.append(asking)
+    if found:
+        return _refused(index, source, destination, asked, family, found)
+    hops = (_ending(index, Step.SOURCE, source, family), _ending(index, Step.DESTINATION, destination, family))
+    trace = Trace(Disposition.DELIVERED, hops)
+    return Verdict(REACHABLE, source.text, destination.text, str(asked), family, trace, Trace(Disposition.DELIVERED, hops[::-1]))
+
+
+def _refused(index: Index, source: End, destination: End, asked: Traffic, family: int, found: Iterable[Objection]) -> Verdict:
+    """The verdict of what the ends say of themselves, with no path."""
+    notes = [_noted(item, explain.end_name(index, destination if item.component == destination.text else source)) for item in found]
+    blockers = merged([note for note in notes if isinstance(note, Blocker)])
+    unknowns = merged([note for note in notes if isinstance(note, Unknown)])
+    hops = (_ending(index, Step.SOURCE, source, family or 4),)
+    trace = Trace(_disposition(blockers, unknowns, FORWARD), hops)
+    return Verdict(concluded(blockers, unknowns), source.text, destination.text, str(asked), family or 4, trace, None, blockers, unknowns)
+
+
+def _noted(item: Objection, name: str) -> Blocker | Unknown:
+    if item.sure:
+        return Blocker(item.code, FORWARD, item.component, name, item.why, "", explain.other(item.to_open))
+    return Unknown(item.code, FORWARD, item.component, name, item.why, item.missing)
 
 
 def journey(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Journey:
@@ -107,7 +165,8 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
         else:
             travel(back)
             _one_sided(forward, back)
-    return Journey(forward, back, forward.link, sent_to, forward.src)
+    unknown_as = forward.unknown_src if forward.src == forward.public_src else ""
+    return Journey(forward, back, forward.link, sent_to, forward.src, unknown_as)
 
 
 def _one_sided(forward: Walk, back: Walk) -> None:
@@ -158,12 +217,10 @@ def value(index: Index, source: End, destination: End, asked: Traffic, family: i
     unsure = bool(blockers or way.forward.unknowns or (way.back and way.back.unknowns))
     for egress in (True, False):
         end = source if egress else destination
-        if egress and (end.state or end.endpoint):
+        said = objections(index, end, egress)
+        if any(item.sure for item in said):
             return BLOCKED
-        if end.state:
-            if not way.forward.unsure:
-                return BLOCKED
-            unsure = True
+        unsure = unsure or bool(said)
         if end.kind != "host":
             continue
         if end.groups is None:
@@ -171,11 +228,18 @@ def value(index: Index, source: End, destination: End, asked: Traffic, family: i
         elif end.groups:
             found = gate(index, end.groups, egress, asked, _peer(source, destination, way, egress))
             if found.verdict == NONE:
-                if not (way.forward.unsure and not egress):
+                if _sure(index, end, asked, way, egress):
                     return BLOCKED
                 unsure = True
             unsure = unsure or found.verdict != ALL
     return UNKNOWN if unsure else REACHABLE
+
+
+def _sure(index: Index, end: End, asked: Traffic, way: Journey, egress: bool) -> bool:
+    """Whether groups that do not admit what arrives shut it out for certain: it does arrive, and as what is known; or nothing is let in."""
+    if egress or not (way.forward.unsure or way.unknown_as):
+        return True
+    return admits_nobody(index, end.groups or (), egress, asked)
 
 
 def _peer(source: End, destination: End, way: Journey, egress: bool) -> Peer:
@@ -199,28 +263,21 @@ class _Gate:
         self.hops: tuple[Hop, ...] = ()
         self.blockers: list[Blocker] = []
         self.unknowns: list[Unknown] = []
-        self.unsure = way.forward.unsure and not egress
         self.name = explain.end_name(index, self.end)
-        self._state()
-        if self.end.kind == "host":
+        said = objections(index, self.end, egress)
+        for note in (_noted(item, self.name) for item in said):
+            if isinstance(note, Blocker):
+                self.blockers.append(note)
+            else:
+                self.unknowns.append(note)
+        # Groups that nobody told matter no more where the end itself refuses.
+        if self.end.kind == "host" and not (self.end.groups is None and self.blockers):
             self._groups()
 
     @property
     def component(self) -> str:
         """The interface, or what stands for it."""
         return self.end.interface or self.end.instance or self.end.text
-
-    def _block(self, code: str, why: str, fix: Fix, rule: str = "", component: str = "") -> None:
-        self.blockers.append(Blocker(code, FORWARD, component or self.component, self.name, why, rule, fix, self.unsure))
-
-    def _state(self) -> None:
-        end = self.end
-        if end.state:
-            what = end.instance or end.endpoint or self.component
-            self._block("BAD_STATE", f"{what} is {end.state}", explain.other(f"bring {what} up"), component=what)
-        if self.egress and end.endpoint:
-            why = f"{end.endpoint} is a VPC endpoint: it answers, and asks nothing"
-            self._block("VPCE_INTRA_VPC_TRAFFIC", why, explain.other("ask the other way round"), component=end.endpoint)
 
     def _groups(self) -> None:
         end, index = self.end, self.index
@@ -241,12 +298,18 @@ class _Gate:
             return
         toward = f"{self.asked} {'to' if self.egress else 'from'} {peer.address}"
         if found.verdict != NONE:
-            code = "PARTIAL" if found.verdict == SOME else "NOT_OBSERVED"
+            code = "PARTIAL" if found.verdict == SOME else "GROUP_ASSOCIATION" if found.code == "GROUP_ASSOCIATION" else "NOT_OBSERVED"
             why = f"{told} for {toward}, {side}: {found.why}"
             self.unknowns.append(Unknown(code, FORWARD, self.component, self.name, why, found.missing))
             return
+        sure = _sure(index, end, self.asked, self.way, self.egress)
+        if not sure and self.way.unknown_as:
+            why = f"{told} ({side}) for {self.asked} from the public address of {self.way.unknown_as}, which was not observed: {found.why}"
+            self.unknowns.append(Unknown("NOT_OBSERVED", FORWARD, self.component, self.name, why))
+            return
         why = f"{told} ({side}) for {toward}: {found.why}"
-        self._block(found.code, why, self._fix(found, peer), rule_text(found.near) if found.near else "")
+        near = rule_text(found.near) if found.near else ""
+        self.blockers.append(Blocker(found.code, FORWARD, self.component, self.name, why, near, self._fix(found, peer), not sure))
 
     def _no_groups(self) -> None:
         vpc = self.index.network.vpcs.get(self.end.vpc)
@@ -326,6 +389,9 @@ def _back_trace(
 
 
 def _no_common_family(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
+    said = [item for end, egress in ((source, True), (destination, False)) for item in objections(index, end, egress) if item.sure]
+    if said:  # what is gone or stopped has no address, and needs none
+        return _refused(index, source, destination, asked, family, said)
     asked_for = f"IPv{family}" if family else "the same family"
     who = [end for end in (source, destination) if family not in end.families] if family else [source, destination]
     name = " and ".join(explain.end_name(index, end) for end in who)

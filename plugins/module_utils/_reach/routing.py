@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._model.network import Network, Route, RouteTable, TransitRoute, TransitTable
+from .._model.network import Network, Route, RouteTable, TransitAttachment, TransitRoute, TransitTable
 from .blocks import any_holds, block, holds, ip, private
 from .index import Index
 
@@ -106,20 +106,66 @@ def lookup(index: Index, table: RouteTable, address: str) -> Found:
     return found
 
 
-def peer_of_route(index: Index, subnet: str, address: str) -> str:
-    """The VPC behind the connection that a subnet's route for an address takes, or ''."""
+#: Targets behind which lies something else than the internet, a peer or this VPC: its addresses may be public ones too.
+ELSEWHERE = ("vpn", "transit_gateway", "core_network", "local_gateway", "carrier", "odb_network", "unknown")
+
+
+def leads_to(index: Index, subnet: str, address: str) -> str | None:
+    """The VPC to which a subnet's route for an address leads over a peering connection or a transit gateway.
+
+    None where it certainly leads to no VPC: there is no route, or one that drops, or one to the internet or to a peer that has other
+    blocks. Empty where that cannot be said.
+    """
     here = index.network.subnets.get(subnet)
     table = index.table(here) if here else None
-    found = lookup(index, table, address).taken if table else None
-    peering = index.network.peerings.get(found.route.target) if found else None
-    return peering.other(here.vpc).vpc if peering and here else ""
+    if here is None or table is None:
+        return ""
+    found = lookup(index, table, address)
+    if found.unread or found.rivals:
+        return ""
+    if found.taken is None or found.taken.route.blackhole or found.taken.route.via in ("internet", "egress_only"):
+        return None
+    route = found.taken.route
+    if route.via == "peering" and (peering := index.network.peerings.get(route.target)):
+        other = peering.other(here.vpc).vpc
+        return other if index.vpc_holds(other, address) else None
+    if route.via == "transit_gateway" and (attachment := index.attachment(route.target, here.vpc)):
+        return _beyond_gateway(index, attachment, address)
+    return ""
+
+
+def _beyond_gateway(index: Index, attachment: TransitAttachment, address: str) -> str | None:
+    table = index.network.transit_tables.get(attachment.table)
+    found = transit_lookup(index, table, address) if table else None
+    if found is None or found.unsure:
+        return ""
+    there = index.network.transit_attachments.get(found.attachment)
+    if there is None:
+        return "" if found.attachment else None
+    return there.resource if there.type == "vpc" else ""
+
+
+def behind(index: Index, vpc: str, subnet: str, address: str) -> str:
+    """The gateway behind which a VPC's route tables say an address outside is, where that is neither the internet's nor a peer; else ''.
+
+    Of all its tables the most specific route counts, and of equal ones that of the subnet's own table.
+    """
+    key = ("behind", vpc, subnet, address)
+    if key not in index.memo:
+        here = index.network.subnets.get(subnet)
+        own = index.table(here) if here else None
+        tables = [*([own] if own else ()), *(item for item in index.network.tables_of.get(vpc, ()) if item is not own)]
+        found = [taken for table in tables if (taken := lookup(index, table, address).taken) is not None and not taken.route.blackhole]
+        first = max(found, key=lambda item: block(item.cidr).length, default=None)
+        index.memo[key] = first.route.target if first is not None and first.route.via in ELSEWHERE else ""
+    return str(index.memo[key])
 
 
 def route_text(route: Route, cidr: str = "") -> str:
     """``172.16.0.0/16 → pcx-1``, with the list that gave the block and the state that drops."""
     listed = f" ({cidr})" if cidr and cidr != route.destination else ""
     marks = [word for word, shown in (("propagated", route.propagated), ("blackhole", route.blackhole)) if shown]
-    return f"{route.destination}{listed} → {route.target}" + (f" ({', '.join(marks)})" if marks else "")
+    return f"{route.destination}{listed} → {route.target or 'nothing'}" + (f" ({', '.join(marks)})" if marks else "")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._model.network import RouteTable, Subnet, TransitAttachment
-from . import explain
+from . import encryption, explain
 from .blocks import holds
 from .groups import Link
 from .index import Index
@@ -49,6 +49,7 @@ def cross(walk: Walk, subnet: Subnet, table: RouteTable, gateway: str, leave: Le
         walk.block("BAD_STATE_ATTACHMENT", gateway, name, f"{subnet.vpc} is not attached to {gateway}", fix)
         go_on(walk, subnet.vpc)
         return
+    walk.restrict(encryption.attached(walk.index, subnet.vpc, gateway), name)
     if not _enter(walk, subnet, here):
         go_on(walk, subnet.vpc)
         return
@@ -135,6 +136,10 @@ def _arrive(walk: Walk, subnet: Subnet, here: TransitAttachment, there: TransitA
     """Out of the gateway into a VPC: by the table of the attachment's subnet."""
     network = walk.index.network
     walk.link = _link(walk, here, there)
+    walk.restrict(
+        encryption.attached(walk.index, there.resource, there.gateway),
+        explain.name(network.transit_gateways.get(there.gateway), there.gateway),
+    )
     if there.state not in ("available", "modifying"):
         walk.block(
             "BAD_STATE_ATTACHMENT", there.id, explain.name(there), f"{there.id} is {there.state}", explain.other(f"bring {there.id} back")

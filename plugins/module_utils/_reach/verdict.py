@@ -83,6 +83,10 @@ OWN_CODES: Mapping[str, str] = {
     "NO_ADDRESS_OF_FAMILY": "one end has no address of the family that is asked for",
     "NO_SUCH_SUBNET": "the address lies in the VPC's blocks, but in no subnet",
     "IGW_DESTINATION_ADDRESS_NOT_IN_RFC4193_EGRESS": "an internet gateway carries no unique local IPv6 addresses",
+    "NO_SUCH_ADDRESS": "no host has the address, and no other can",
+    "SERVICE_INTERFACE": "an interface that a service of AWS runs accepts nothing unasked, or starts nothing",
+    "RESOLVER_RESTRICTION": "the VPC's resolver answers its own VPC alone, and only while DNS resolution is on",
+    "VPC_ENCRYPTION_ENFORCED": "the VPC enforces encryption in transit, and this way is neither encrypted by AWS nor excluded",
     "NOT_ROUTED": "the address is never routed (loopback, multicast, link-local of IPv6)",
 }
 BLOCKER_CODES = AWS_CODES | frozenset(OWN_CODES)
@@ -95,6 +99,8 @@ UNKNOWN_CODES: Mapping[str, str] = {
     "APPLIANCE": "whether the instance on the way forwards is its own affair",
     "PARTIAL": "only a part of what is asked for gets through",
     "NO_INTERFACE": "no interface has the address, so its security groups are not known",
+    "GROUP_ASSOCIATION": "a group counts in a VPC by association, and AWS does not say whether a connection passes that on",
+    "IN_TRANSITION": "something is being attached, detached or switched over",
     "LOOP": "the path comes back to where it was",
     "ONE_SIDED": "a gateway that tracks connections sees one direction only, and AWS does not say what it does then",
 }

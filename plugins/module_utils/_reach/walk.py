@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from .._model.network import NatGateway, Peering, Subnet
 from . import explain
 from .acls import decide, entry_text
+from .encryption import Restriction
 from .endpoints import End
 from .groups import LOCAL, Link
 from .index import Index
@@ -57,6 +58,7 @@ class Walk:
     crossed: list[str] = field(default_factory=list)  # interfaces on the way
     turns: int = 0
     public_src: str = ""  # what an internet gateway will make of ``src``
+    unknown_src: str = ""  # the gateway whose public address, which ``src`` will be, was not observed
 
     @property
     def family(self) -> int:
@@ -95,6 +97,19 @@ class Walk:
     def at_most(self, mtu: int) -> None:
         """This stretch carries packets up to so many bytes."""
         self.mtu = min(self.mtu, mtu)
+
+    def restrict(self, found: Restriction | None, name: str) -> None:
+        """Note what VPC encryption controls forbid here, or may forbid."""
+        if found is None:
+            return
+        if not found.sure:
+            code = "NOT_OBSERVED" if found.missing else "IN_TRANSITION"
+            self.doubt(code, found.component, found.component, found.why, found.missing, astray=False)
+            return
+        fix = explain.other(
+            f"exclude it from {found.component} ({found.exclusion})" if found.exclusion else f"give {name} encryption support"
+        )
+        self.block("VPC_ENCRYPTION_ENFORCED", found.component, found.component, found.why, fix)
 
     @property
     def ended(self) -> bool:
@@ -149,6 +164,11 @@ class Walk:
         name = explain.name(acl)
         if not found.denied:
             self.hop(step, acl.id, name, f"allowed {'out of' if egress else 'into'} {where}", entry_text(found.allow))
+            return
+        if not egress and self.unknown_src and self.src == self.public_src:
+            unknown = f"the public address of {self.unknown_src}, which was not observed"
+            why = f"whether {name} lets {self.asked} from {unknown}, into {where} is not known"
+            self.doubt("NOT_OBSERVED", acl.id, name, why, astray=False)
             return
         deciding = entry_text(found.deny)
         ephemeral = self.back and self.asked.span == EPHEMERAL

@@ -117,6 +117,26 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
     "TGW_RTB_BAD_STATE_ROUTE": ("transit_gateway", "i-a -> 10.1.7.7 tcp 80", "The transit gateway's table drops the address."),
     "NO_SUCH_SUBNET": ("peering_two_vpcs", "i-a -> 10.1.9.9 tcp 443", "The address is in the VPC's block, but in no subnet."),
     "NO_ADDRESS_OF_FAMILY": ("peering_ipv6", "i-a -> i-4 tcp 443", "One end has no address of the family that is asked for. (IPv6 here.)"),
+    "NO_SUCH_ADDRESS": (
+        "ends_of_services",
+        "i-a -> 10.0.1.1 icmp",
+        "Nobody has the address: AWS keeps it, or every interface was read and none has it.",
+    ),
+    "SERVICE_INTERFACE": (
+        "ends_of_services",
+        "i-a -> eni-fn tcp 443",
+        "A NAT gateway, transit gateway, Gateway Load Balancer endpoint or Lambda function has the interface: nothing unasked ends there.",
+    ),
+    "RESOLVER_RESTRICTION": (
+        "ends_of_services",
+        "i-b -> 10.0.0.2 udp 53",
+        "The resolver (the base of the VPC's primary block plus two) answers its own VPC alone, and only while DNS resolution is on.",
+    ),
+    "VPC_ENCRYPTION_ENFORCED": (
+        "encryption_controls",
+        "i-a -> i-b tcp 80",
+        "VPC encryption controls are in enforce mode, and this way out is neither encrypted by AWS nor excluded.",
+    ),
     "NOT_ROUTED": ("gateways", "i-front -> 224.0.0.1 udp 80", "Loopback, multicast and the like."),
     "NOT_OBSERVED": ("not_observed_acls", "i-a -> i-b tcp 443", "A file of the snapshot is missing, or an object is not in it."),
     "UNSUPPORTED_TARGET": (
@@ -139,7 +159,21 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
         "i-open -> i-linux tcp 443",
         "A part gets through: here, answers to some of the ports that a client may use.",
     ),
-    "NO_INTERFACE": ("peering_two_vpcs", "i-a -> 10.1.1.99 tcp 443", "No interface has the address, so its groups are not known."),
+    "NO_INTERFACE": (
+        "addresses_unread",
+        "i-a -> 10.0.1.77 tcp 80",
+        "No interface that was read has the address, and not all were read, so its groups are not known.",
+    ),
+    "GROUP_ASSOCIATION": (
+        "group_associations",
+        "i-b-all -> i-a tcp 443",
+        "A rule names a group that the other end has by association with its VPC; AWS does not say whether that counts over a connection.",
+    ),
+    "IN_TRANSITION": (
+        "ends_of_services",
+        "i-a -> eni-coming tcp 22",
+        "Something is being attached, detached or switched over: an interface, Block Public Access, encryption controls.",
+    ),
     "LOOP": ("rarer_codes", "i-a -> 10.9.0.1 tcp 443", "The packet comes back to where it was."),
     "ONE_SIDED": (
         "gateways",
@@ -152,9 +186,10 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
 def verdict(case: str, question: str) -> Verdict:
     """A case's answer. The question must be one of the case's own."""
     data = yaml.safe_load((CASES / f"{case}.yml").read_text())
-    found = [item for item in data["questions"] if item["ask"] == question]
+    step = next(step for step in data.get("steps", [data]) if any(item["ask"] == question for item in step["questions"]))
+    found = [item for item in step["questions"] if item["ask"] == question]
     chosen = next((item for item in found if item.get("family") == 6), found[0])
-    return ask(terse.network(data["network"]), chosen if case != "peering_edge_to_edge_unsupported" else found[0])
+    return ask(terse.network(step["network"]), chosen if case != "peering_edge_to_edge_unsupported" else found[0])
 
 
 def examples() -> str:

@@ -12,11 +12,17 @@ default ACL (``acl-X``) per VPC, an all-out rule for a group without ``out``.
     groups:    {sg-a: {vpc: vpc-a, in: [tcp 443 0.0.0.0/0, icmp sg-b, all pl-1], out: []}}
     acls:      {acl-1: {vpc: vpc-a, in: [100 deny tcp 22 0.0.0.0/0, 200 allow all 0.0.0.0/0], out: [...]}}
     hosts:     {i-a: {subnet: subnet-a, ip: 10.0.0.4, groups: [sg-a], public: ..., ipv6: ..., check: false, state: stopped}}   (ENI eni-a)
+               and of its interface {type: network_load_balancer, status: available, prefixes: [10.0.0.16/28], deny: true}; groups: null
+    bpa:       {mode: block-ingress, exclusions: {vpcbpa-exclude-1: [subnet-a, allow-egress, create-complete]}, allowed: false, state: ...}
+    encryption: {vpc-a: {mode: enforce, state: available, exclusions: {VpcPeering: enabled}}}
+    associations: {sg-a: [vpc-b]}                     other VPCs in which a group may be used
     igws, eigws: {igw-a: vpc-a};  nats: {nat-1: {subnet, ip, public, state}};  prefix_lists: {pl-1: [...] or null}
     endpoints: {vpce-1: {vpc, service, type, tables, subnets, interfaces, groups, state}}
-    transit:   {gateways: {tgw-1: {references: true}}, attachments: {tgw-attach-a: {gateway, vpc, subnets, table, type, resource, state}},
+    transit:   {gateways: {tgw-1: {references: true, encryption: enabled}},
+                attachments: {tgw-attach-a: {gateway, vpc, subnets, table, type, resource, state}},
                 tables: {tgw-rtb-1: {gateway, routes: [10.0.0.0/8 tgw-attach-a], propagations: [...]}}}
     missing:   [NetworkAcls, ...]                     files that were not read, of every account and Region, or 111111111111/us-east-1/X
+    untold:    [VpcEncryptionControls, ...]           files that were asked for in vain, likewise
 """
 
 from __future__ import annotations
@@ -47,6 +53,10 @@ _FILES = [
     "Reservations",
     "ManagedPrefixLists",
     "PrefixListEntries",
+    "VpcBlockPublicAccessOptions",
+    "VpcBlockPublicAccessExclusions",
+    "VpcEncryptionControls",
+    "SecurityGroupVpcAssociations",
     "TransitGateways",
     "TransitGatewayAttachments",
     "TransitGatewayVpcAttachments",
@@ -92,10 +102,50 @@ class _Builder:
         self._endpoints()
         self._prefix_lists()
         self._transit()
-        missing = set(self.data.get("missing", ()))
+        self._features()
+        untold = {place for place in self.files if {place[2], "/".join(place)} & set(self.data.get("untold", ()))}
+        missing = {*self.data.get("missing", ()), *self.data.get("untold", ())}
         return Snapshot(
             {key: tuple(items) for key, items in self.files.items() if key[2] not in missing and "/".join(key) not in missing},
+            (),
+            frozenset(untold),
         )
+
+    def _features(self) -> None:
+        for vpc in self.vpcs if "bpa" in self.data else ():
+            account, region = self.place(vpc)
+            spec = self.data["bpa"]
+            options = {
+                "AwsAccountId": account,
+                "AwsRegion": region,
+                "InternetGatewayBlockMode": spec["mode"],
+                "State": spec.get("state", "update-complete"),
+                "ExclusionsAllowed": "allowed" if spec.get("allowed", True) else "not-allowed",
+            }
+            self.files[account, region, "VpcBlockPublicAccessOptions"] = [options]
+            exclusions = [
+                {
+                    "ExclusionId": id_,
+                    "ResourceArn": f"arn:aws:ec2:{region}:{account}:{resource.partition('-')[0]}/{resource}",
+                    "InternetGatewayExclusionMode": mode,
+                    "State": state[0] if state else "create-complete",
+                }
+                for id_, (resource, mode, *state) in spec.get("exclusions", {}).items()
+            ]
+            self.files[account, region, "VpcBlockPublicAccessExclusions"] = exclusions
+        for vpc, spec in self.each("encryption"):
+            item = {
+                "VpcEncryptionControlId": f"vpcec-{vpc.removeprefix('vpc-')}",
+                "VpcId": vpc,
+                "Mode": spec["mode"],
+                "State": spec.get("state", "available"),
+                "ResourceExclusions": {name: {"State": state} for name, state in spec.get("exclusions", {}).items()},
+            }
+            self.put(vpc, "VpcEncryptionControls", item)
+        for group, vpcs in self.each("associations"):
+            for vpc in vpcs:
+                link = {"GroupId": group, "VpcId": vpc, "State": "associated"}
+                self.put(vpc, "SecurityGroupVpcAssociations", link)
 
     def _vpcs(self) -> None:
         for id_, spec in self.vpcs.items():
@@ -224,10 +274,17 @@ class _Builder:
                 "SubnetId": spec["subnet"],
                 "PrivateIpAddresses": [private] if private else [],
                 "Ipv6Addresses": [{"Ipv6Address": spec["ipv6"]}] if "ipv6" in spec else [],
-                "Groups": [{"GroupId": group} for group in spec.get("groups", ())],
+                "Groups": [{"GroupId": group} for group in spec.get("groups") or ()],
                 "SourceDestCheck": spec.get("check", True),
-                "InterfaceType": "interface",
+                "InterfaceType": spec.get("type", "interface"),
+                "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in spec.get("prefixes", ()) if ":" not in prefix],
+                "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in spec.get("prefixes", ()) if ":" in prefix],
+                "DenyAllIgwTraffic": spec.get("deny", False),
             }
+            if "status" in spec:
+                interface["Status"] = spec["status"]
+            if spec.get("groups", ()) is None:
+                del interface["Groups"]
             if id_.startswith("i-"):
                 interface["Attachment"] = {"InstanceId": id_}
                 instance = {
@@ -292,7 +349,10 @@ class _Builder:
         first = next(iter(self.vpcs), "")
         for id_, spec in data.get("gateways", {}).items():
             enabled = "enable" if (spec or {}).get("references") else "disable"
-            self.put(first, "TransitGateways", {"TransitGatewayId": id_, "Options": {"SecurityGroupReferencingSupport": enabled}})
+            options = {"SecurityGroupReferencingSupport": enabled}
+            if "encryption" in (spec or {}):
+                options["EncryptionSupport"] = {"EncryptionState": spec["encryption"]}
+            self.put(first, "TransitGateways", {"TransitGatewayId": id_, "Options": options})
         for id_, spec in data.get("attachments", {}).items():
             vpc = spec.get("vpc", "")
             item: dict[str, Any] = {

@@ -28,7 +28,8 @@ def _questions() -> list[Any]:
         case = yaml.safe_load(path.read_text())
         for step in case.get("steps", [case]):
             for question in step["questions"]:
-                name = "-".join([path.stem, *([step["through"]] if "through" in step else []), question["ask"].replace(" ", "_")])
+                turn = [str(step["through"])] if "through" in step else []
+                name = "-".join([path.stem, *turn, question["ask"]]).replace(" ", "_")
                 found.append(pytest.param(case, step, question, id=name))
     return found
 
@@ -38,7 +39,7 @@ def _network(case: dict[str, Any], step: dict[str, Any]) -> Network:
         topology = load(case["topology"])
         empty = Network()
         return empty if step["through"] == "nothing" else simulate(empty, plan(topology, empty, ACCOUNTS, through=step["through"]))
-    return terse.network(case["network"])
+    return terse.network(step.get("network") or case["network"])
 
 
 def ask(network: Network, question: dict[str, Any]) -> Verdict:

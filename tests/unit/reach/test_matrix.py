@@ -26,11 +26,11 @@ def test_a_table_to_remember() -> None:
     found = matrix(terse.network(HUB), {"hub": "i-a", "one": "i-b", "two": "i-c", "dark": "10.2.1.99"}, [("tcp", 443), Question("icmp")])
     assert found.table() == (
         "tcp 443    hub  one  two  dark\n"
-        "hub     -> -    yes  yes  ?\n"
+        "hub     -> -    yes  yes  X\n"
         "one     -> yes  -    X    X\n"
-        "two     -> yes  X    -    ?\n"
-        "dark    -> ?    X    ?    -\n"
-        "4 of 12 reachable (33 %), 4 unknown"
+        "two     -> yes  X    -    X\n"
+        "dark    -> X    X    X    -\n"
+        "4 of 12 reachable (33 %)"
     )
     assert found.table(1).splitlines()[0] == "icmp echo request    hub  one  two  dark"
     rows = list(found.rows())
