@@ -78,7 +78,7 @@ def machine(id: str = "i-1", **more: Any) -> Machine:
         "hostname": "ip-10-0-1-5",
         "address": "10.0.1.5",
         "user": "ec2-user",
-        "resolver": "10.0.0.2",
+        "resolvers": ("10.0.0.2",),
         "search": "ec2.internal",
         **more,
     }

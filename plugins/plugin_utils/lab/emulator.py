@@ -18,6 +18,7 @@ import io
 import sys
 import threading
 from functools import lru_cache
+from ipaddress import IPv4Network
 from typing import Any
 from urllib.parse import unquote
 
@@ -60,20 +61,50 @@ def _lab_backend(default_vpc: bool) -> type[Any]:
     from moto.ec2.models import EC2Backend
 
     class LabEC2Backend(EC2Backend):
-        """EC2 of one account and Region, empty at first unless ``default_vpc``, and without default subnets outside a default VPC."""
+        """EC2 of one account and Region, empty at first unless ``default_vpc``, and with default subnets only as AWS makes them."""
 
         def create_default_vpc(self) -> Any:
             if not default_vpc and not hasattr(self, "default_vpc"):
                 return _Placeholder()
-            self.default_vpc = super().create_default_vpc()
-            return self.default_vpc
+            self.default_vpc = vpc = super().create_default_vpc()
+            # https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html: a gateway, and the main table's route to it.
+            gateway = self.create_internet_gateway()
+            self.attach_internet_gateway(gateway.id, vpc.id)
+            table = next(item for item in self.route_tables.values() if item.vpc_id == vpc.id)
+            self.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+            return vpc
+
+        def create_default_subnet(self, availability_zone: str) -> Any:
+            """In the first /20 that is free; the emulator takes one that may be in use."""
+            vpc = self.get_default_vpc()
+            if vpc is None or availability_zone in self.get_default_subnets():
+                return super().create_default_subnet(availability_zone)  # it knows how to refuse
+            taken = [subnet.cidr for zone in self.subnets.values() for subnet in zone.values() if subnet.vpc_id == vpc.id]
+            blocks = IPv4Network(vpc.cidr_block).subnets(new_prefix=20)
+            block = next((item for item in blocks if not any(item.overlaps(other) for other in taken)), None)
+            if block is None:
+                raise Refusal("InsufficientFreeAddresses", f"The default VPC {vpc.id} has no free block for a default subnet.")
+            subnet = self.create_subnet(vpc.id, str(block), availability_zone=availability_zone)
+            subnet.default_for_az = subnet.map_public_ip_on_launch = True
+            return subnet
 
         def create_subnet(self, vpc_id: str, *args: Any, **kwargs: Any) -> Any:
             subnet = super().create_subnet(vpc_id, *args, **kwargs)
-            if not self.vpcs[vpc_id].is_default:
-                subnet.default_for_az = False
-                subnet.map_public_ip_on_launch = False
+            subnet.default_for_az = subnet.map_public_ip_on_launch = False
             return subnet
+
+        def delete_vpc(self, vpc_id: str) -> Any:
+            """The VPC's DHCP options stay, which the emulator removes with it."""
+            vpc = self.vpcs.get(vpc_id)
+            held = getattr(vpc, "dhcp_options", None)
+            if vpc is not None:
+                vpc.dhcp_options = None
+            try:
+                return super().delete_vpc(vpc_id)
+            except Exception:
+                if vpc is not None:
+                    vpc.dhcp_options = held
+                raise
 
     return LabEC2Backend
 

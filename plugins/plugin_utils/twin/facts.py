@@ -22,6 +22,14 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Dhcp:
+    """What DHCP gives the instances of a VPC. ``servers``: addresses, or AmazonProvidedDNS; ``domain``: one or more, apart by spaces."""
+
+    servers: tuple[str, ...] = ()
+    domain: str = ""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """Of one instance. ``boots`` grows with each start and reboot; ``authorized`` are OpenSSH public keys of its key pair.
 
@@ -43,6 +51,10 @@ class HostFacts:
     tokens_required: bool = False
     hops: int = 2
     tags: Mapping[str, str] | None = None
+    hostname: str = ""
+    """The private name, with its domain, where it is not made of the address."""
+    dhcp: Dhcp | None = Dhcp(("AmazonProvidedDNS",))
+    """``None``: the VPC has no DHCP options."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Kernel(Protocol):
 
 @dataclass(frozen=True)
 class Machine:
-    """An instance to boot. ``id`` is also its network namespace's name. ``address``: its primary private one. ``resolver``: the VPC's.
+    """An instance to boot. ``id`` is also its network namespace's name. ``address``: its primary private one. ``resolvers``: the name
+    servers that DHCP gave it, at most three of which a C library asks.
 
     ``user``: who logs in with ssh. ``hosts``: further lines of /etc/hosts. ``boots``: another number than before is another boot.
     """
@@ -45,7 +46,7 @@ class Machine:
     hostname: str
     address: str
     user: str
-    resolver: str
+    resolvers: tuple[str, ...]
     search: str
     boots: int = 1
     user_data: bytes = field(repr=False, default=b"")

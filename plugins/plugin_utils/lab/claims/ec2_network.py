@@ -90,7 +90,7 @@ READ: dict[str, str] = {
     "DeleteVpcPeeringConnection": "VpcPeeringConnectionId",
     "DescribeAddresses": "PublicIps Filters AllocationIds",
     "DescribeAddressesAttribute": "AllocationIds",
-    "DescribeDhcpOptions": "DhcpOptionsIds Filters",
+    "DescribeDhcpOptions": "DhcpOptionsIds Filters MaxResults NextToken",
     "DescribeEgressOnlyInternetGateways": "EgressOnlyInternetGatewayIds MaxResults NextToken Filters",
     "DescribeFlowLogs": "Filter FlowLogIds MaxResults NextToken",
     "DescribeInstanceAttribute": "InstanceId Attribute",
@@ -134,16 +134,24 @@ READ: dict[str, str] = {
     "GetManagedPrefixListEntries": "PrefixListId TargetVersion MaxResults NextToken",
     "GetSubnetCidrReservations": "Filters SubnetId",
     "ModifyInstanceAttribute": (
-        "InstanceId Attribute Value SourceDestCheck DisableApiStop DisableApiTermination InstanceType Kernel UserData Groups "
-        "EbsOptimized BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.DeleteOnTermination"
+        "InstanceId Attribute Value InstanceType UserData DisableApiTermination DisableApiStop EbsOptimized "
+        "InstanceInitiatedShutdownBehavior SourceDestCheck Groups EnclaveOptions BlockDeviceMappings.DeviceName "
+        "BlockDeviceMappings.Ebs.DeleteOnTermination"
     ),
+    "ModifyInstanceCreditSpecification": "InstanceCreditSpecifications",
+    "ModifyInstanceMaintenanceOptions": "InstanceId AutoRecovery RebootMigration",
     "ModifyInstanceMetadataOptions": "InstanceId HttpTokens HttpPutResponseHopLimit HttpEndpoint HttpProtocolIpv6 InstanceMetadataTags",
     "ModifyManagedPrefixList": "PrefixListId CurrentVersion PrefixListName AddEntries RemoveEntries MaxEntries",
     "ModifyNetworkInterfaceAttribute": (
         "NetworkInterfaceId Description SourceDestCheck Groups Attachment.AttachmentId Attachment.DeleteOnTermination"
     ),
+    "ModifyPrivateDnsNameOptions": "InstanceId PrivateDnsHostnameType EnableResourceNameDnsARecord EnableResourceNameDnsAAAARecord",
     "ModifySecurityGroupRules": "GroupId SecurityGroupRules",
-    "ModifySubnetAttribute": "SubnetId AssignIpv6AddressOnCreation MapPublicIpOnLaunch EnableResourceNameDnsARecordOnLaunch",
+    "ModifySubnetAttribute": (
+        "SubnetId AssignIpv6AddressOnCreation DisableLniAtDeviceIndex EnableDns64 EnableLniAtDeviceIndex "
+        "EnableResourceNameDnsAAAARecordOnLaunch EnableResourceNameDnsARecordOnLaunch MapPublicIpOnLaunch "
+        "PrivateDnsHostnameTypeOnLaunch"
+    ),
     "ModifyVpcAttribute": "EnableDnsHostnames EnableDnsSupport VpcId EnableNetworkAddressUsageMetrics",
     "ModifyVpcEndpoint": (
         "VpcEndpointId ResetPolicy PolicyDocument AddRouteTableIds RemoveRouteTableIds AddSubnetIds RemoveSubnetIds "
@@ -152,6 +160,7 @@ READ: dict[str, str] = {
     ),
     "ModifyVpcPeeringConnectionOptions": "AccepterPeeringConnectionOptions RequesterPeeringConnectionOptions VpcPeeringConnectionId",
     "ModifyVpcTenancy": "VpcId InstanceTenancy",
+    "MonitorInstances": "InstanceIds",
     "RebootInstances": "InstanceIds",
     "RejectVpcPeeringConnection": "VpcPeeringConnectionId",
     "ReleaseAddress": "AllocationId PublicIp",
@@ -180,7 +189,9 @@ READ: dict[str, str] = {
         "NetworkInterfaces.PrivateIpAddress NetworkInterfaces.PrivateIpAddresses "
         "NetworkInterfaces.SecondaryPrivateIpAddressCount NetworkInterfaces.Ipv6AddressCount "
         "NetworkInterfaces.Ipv6Addresses.Ipv6Address NetworkInterfaces.AssociatePublicIpAddress "
-        "NetworkInterfaces.DeleteOnTermination NetworkInterfaces.Description"
+        "NetworkInterfaces.DeleteOnTermination NetworkInterfaces.Description DisableApiTermination CreditSpecification "
+        "CpuOptions MaintenanceOptions EnclaveOptions HibernationOptions PrivateDnsNameOptions Placement.Tenancy "
+        "BlockDeviceMappings.Ebs.Iops BlockDeviceMappings.Ebs.Throughput"
     ),
     "StartInstances": "InstanceIds",
     "StopInstances": "InstanceIds",
@@ -188,6 +199,7 @@ READ: dict[str, str] = {
     "UnassignIpv6Addresses": "NetworkInterfaceId Ipv6Addresses",
     "UnassignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses",
     "UnassignPrivateNatGatewayAddress": "NatGatewayId PrivateIpAddresses",
+    "UnmonitorInstances": "InstanceIds",
     "UpdateSecurityGroupRuleDescriptionsEgress": "GroupId GroupName IpPermissions SecurityGroupRuleDescriptions",
     "UpdateSecurityGroupRuleDescriptionsIngress": "GroupId GroupName IpPermissions SecurityGroupRuleDescriptions",
 }

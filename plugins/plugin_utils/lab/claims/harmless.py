@@ -32,7 +32,8 @@ HARMLESS: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("GetConsoleOutput", "Latest"): ((), "the lab always answers the latest output"),
     ("ListPolicies", "PolicyUsageFilter"): (("PermissionsPolicy",), "policies of the lab are used as permissions"),
     ("ModifyVpcEndpointServicePermissions", "PermissionType"): (("ALLOW",), "the only type"),
-    ("RunInstances", "CapacityReservationSpecification.CapacityReservationPreference"): (("open", "none"), "the lab has none to use"),
+    ("RunInstances", "CapacityReservationSpecification.CapacityReservationPreference"): (("open",), "the default"),
+    ("RunInstances", "NetworkPerformanceOptions.BandwidthWeighting"): (("default",), "the default"),
     # How DescribeSecurityGroups shows a reference: requests repeat it, and the pair is known by group and owner.
     **{
         (action, f"IpPermissions.UserIdGroupPairs.{name}"): ((), "shown by AWS; a pair is known by its group and owner")

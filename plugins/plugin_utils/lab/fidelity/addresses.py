@@ -23,10 +23,14 @@ PUBLIC = ipaddress.IPv4Network("198.18.0.0/15")
 _FIRST = 4
 
 
+def private_domain(region: str) -> str:
+    """The domain of private DNS names: ec2.internal, or with the Region outside us-east-1."""
+    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+
+
 def private_name(address: str, region: str) -> str:
-    """The IP-based private DNS name of an instance: ip-10-0-1-5.ec2.internal, or with the Region outside us-east-1."""
-    domain = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-    return f"ip-{address.replace('.', '-')}.{domain}"
+    """The IP-based private DNS name of an instance: ip-10-0-1-5.ec2.internal."""
+    return f"ip-{address.replace('.', '-')}.{private_domain(region)}"
 
 
 def public_name(address: str, region: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from .shapes import all_subnets, tags_of
+from .shapes import all_subnets, clean, tags_of
 
 _RESERVED = 5
 NAT_GONE = frozenset({"deleted", "failed"})
@@ -146,6 +146,12 @@ def ipv6_association(backend: Any, key: str, item: dict[str, Any], state: str) -
     }
 
 
+def subnet_lni(subnet: Any) -> int | None:
+    """The device position of local network interfaces in a subnet, ``None`` where they are not enabled."""
+    position: int | None = getattr(subnet, "lab_lni", None)
+    return position
+
+
 def subnet_view(backend: Any, subnet: Any, free: Mapping[str, int]) -> dict[str, Any]:
     """A subnet in the shape of DescribeSubnets; ``free`` is how many addresses each subnet still has."""
     view = {
@@ -161,7 +167,8 @@ def subnet_view(backend: Any, subnet: Any, free: Mapping[str, int]) -> dict[str,
         "MapPublicIpOnLaunch": bool(subnet.map_public_ip_on_launch),
         "MapCustomerOwnedIpOnLaunch": False,
         "AssignIpv6AddressOnCreation": bool(subnet.assign_ipv6_address_on_creation),
-        "EnableDns64": False,
+        "EnableDns64": bool(getattr(subnet, "lab_dns64", False)),
+        "EnableLniAtDeviceIndex": subnet_lni(subnet),
         "Ipv6Native": bool(subnet.ipv6_native),
         "Ipv6CidrBlockAssociationSet": [
             {"AssociationId": key, "Ipv6CidrBlock": block, "Ipv6CidrBlockState": {"State": "associated"}}
@@ -176,7 +183,7 @@ def subnet_view(backend: Any, subnet: Any, free: Mapping[str, int]) -> dict[str,
     }
     if subnet.cidr_block:
         view["CidrBlock"] = subnet.cidr_block
-    return view
+    return clean(view)
 
 
 def internet_gateway_view(backend: Any, gateway: Any) -> dict[str, Any]:

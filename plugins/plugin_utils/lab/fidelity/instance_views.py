@@ -13,6 +13,7 @@ from typing import Any
 
 from .addresses import private_name, public_name
 from .interfaces import Elastic, attachment, identifiers
+from .launch_options import hostname, options
 from .shapes import clean, tags_of
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -124,6 +125,9 @@ def show(backend: Any, instance: Any, elastic: Elastic, state: str | None = None
         "Monitoring": {"State": instance.monitoring_state},
         "Placement": clean({"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": instance.placement.tenancy}),
         "MetadataOptions": _options(instance),
+        "CapacityReservationSpecification": {"CapacityReservationPreference": "open"},
+        "NetworkPerformanceOptions": {"BandwidthWeighting": "default"},
+        **options(instance),
         "PrivateDnsName": "",
         "PublicDnsName": "",
         "SecurityGroups": [],
@@ -144,7 +148,7 @@ def show(backend: Any, instance: Any, elastic: Elastic, state: str | None = None
         VpcId=primary.vpc_id,
         SubnetId=primary.subnet.id,
         PrivateIpAddress=primary.private_ip_address,
-        PrivateDnsName=private_name(primary.private_ip_address, region),
+        PrivateDnsName=hostname(instance),
         PublicIpAddress=address,
         PublicDnsName=public_name(address, region) if address and vpc is not None and vpc.enable_dns_hostnames else "",
         SourceDestCheck=bool(primary.source_dest_check),
@@ -230,7 +234,7 @@ FIELDS: dict[str, Any] = {
     "owner-id": lambda item: item.owner_id,
     "placement-group-name": lambda item: "",
     "platform": lambda item: item.platform,
-    "private-dns-name": lambda item: private_name(item.nics[0].private_ip_address, item.region_name) if nics(item) else None,
+    "private-dns-name": lambda item: hostname(item) if nics(item) else None,
     "private-ip-address": _first("private_ip_address"),
     "reason": lambda item: item.state_transition_reason,
     "requester-id": lambda item: None,

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from .. import claims
 from ..calls import Call, Refusal, after, before, instead
+from . import launch_options
 from .addresses import PUBLIC, choose, free_public, take, take_ipv6, take_public, used_in
 from .elastic_ips import untie
 from .instance_views import FIELDS, gone, show
@@ -60,13 +62,19 @@ def _subnet(call: Call, params: dict[str, Any]) -> Any:
     return found
 
 
+def _zone_of(call: Call, params: dict[str, Any], subnet: Any) -> Any:
+    """The subnet of a launch, also where it is that of an interface which exists."""
+    nics = sorted(params.get("NetworkInterfaces") or [], key=lambda nic: int(nic.get("DeviceIndex") or 0))
+    return subnet if subnet is not None or not nics else find(call.backend(), str(nics[0]["NetworkInterfaceId"])).subnet
+
+
 def _check(call: Call, params: dict[str, Any]) -> int:
     """Refuse what AWS refuses before anything is made; returns how many instances to launch."""
     count, least = int(params.get("MaxCount") or 1), int(params.get("MinCount") or 1)
     if least < 1 or count < least:
         raise invalid(f"minCount ({least}) and maxCount ({count}) must be at least 1, and minCount at most maxCount")
     image = params.get("ImageId")
-    if not image and not params.get("LaunchTemplate"):
+    if not image:
         raise missing("ImageId")
     if image and not _IMAGE.fullmatch(str(image)):
         raise Refusal("InvalidAMIID.Malformed", f'Invalid id: "{image}" (expecting "ami-...")')
@@ -130,6 +138,7 @@ def run(call: Call) -> dict[str, Any]:
     backend, params = call.backend(), _with_template(call)
     count = _check(call, params)
     subnet = _subnet(call, params)
+    launch_options.check(call, params, _zone_of(call, params, subnet))
     groups, addresses = _place(call, params, subnet, count)
     params["MinCount"] = params["MaxCount"] = count
     six = params.pop("Ipv6AddressCount", None), [item["Ipv6Address"] for item in params.pop("Ipv6Addresses", None) or []]
@@ -140,6 +149,7 @@ def run(call: Call) -> dict[str, Any]:
     reservation = backend.reservations[answer["ReservationId"]]
     for instance in reservation.instances:
         instance.lab_reservation = reservation.id
+        launch_options.keep(instance, params, _zone_of(call, params, subnet))
         for index, eni in instance.nics.items():
             nic = specified.get(index, {})
             if nic.get("NetworkInterfaceId"):
@@ -172,27 +182,39 @@ def run(call: Call) -> dict[str, Any]:
 
 
 def _with_template(call: Call) -> dict[str, Any]:
-    """The request with what its launch template says about the network, where the request itself says nothing."""
+    """The request with what its launch template says, where the request itself says nothing.
+
+    "Any additional parameters that you specify for the new instance overwrite the corresponding parameters included in the launch
+    template."
+    """
     params = copy.deepcopy(call.params)
     named = params.get("LaunchTemplate")
-    if named:
-        asked = {key: value for key, value in named.items() if key in ("LaunchTemplateId", "LaunchTemplateName")}
-        asked["Versions"] = [str(named.get("Version") or "$Default")]
-        data = call.emulate("DescribeLaunchTemplateVersions", asked)["LaunchTemplateVersions"][0]["LaunchTemplateData"]
-        for key in ("KeyName", "NetworkInterfaces", "SecurityGroupIds"):
-            if data.get(key) and not params.get(key) and not (key == "NetworkInterfaces" and params.get("SubnetId")):
-                params[key] = data[key]
-    return params
+    if not named:
+        return params
+    asked = {key: value for key, value in named.items() if key in ("LaunchTemplateId", "LaunchTemplateName")}
+    asked["Versions"] = [str(named.get("Version") or "$Default")]
+    found = call.emulate("DescribeLaunchTemplateVersions", asked)["LaunchTemplateVersions"]
+    if not found:
+        raise Refusal("InvalidLaunchTemplateId.VersionNotFound", f"Could not find launch template version {asked['Versions'][0]}")
+    data = dict(found[0]["LaunchTemplateData"])
+    if params.get("NetworkInterfaces"):
+        data = {key: value for key, value in data.items() if key not in ("SecurityGroupIds", "SecurityGroups")}
+    elif params.get("SubnetId"):
+        data.pop("NetworkInterfaces", None)
+    merged = {**data, **params}
+    claims.check("ec2", "RunInstances", merged)
+    return merged
 
 
 def _emulate(call: Call, params: dict[str, Any]) -> dict[str, Any]:
     """The emulator's launch. It searches all its images once for every instance, so it is shown only the one in question."""
     backend, image = call.backend(), params.get("ImageId")
     images = backend.amis
+    root = images[image].root_device_name if image in images else "/dev/sda1"
     if image:
         backend.amis = {key: value for key, value in images.items() if key == image}
     try:
-        return call.emulate("RunInstances", params)
+        return call.emulate("RunInstances", {**params, "BlockDeviceMappings": launch_options.volumes_for(params, root)})
     finally:
         backend.amis = images
 
@@ -274,10 +296,16 @@ def _give_back(call: Call, instance: Any) -> None:
 def lend_no_more(call: Call) -> None:
     """A stopped or terminated instance loses its lent public address."""
     forget(call)
+    verb, guard = ("stopped", "disableApiStop") if call.action == "StopInstances" else ("terminated", "disableApiTermination")
     for instance in asked(call):
         if gone(instance) and call.action == "StopInstances":
             raise Refusal("IncorrectInstanceState", f"This instance '{instance.id}' is not in a state from which it can be stopped.")
-        if call.action == "StopInstances" or not instance.disable_api_termination:
+        protected = instance.disable_api_stop if call.action == "StopInstances" else instance.disable_api_termination
+        if protected and not gone(instance):
+            text = f"The instance '{instance.id}' may not be {verb}. Modify its '{guard}' instance attribute and try again."
+            raise Refusal("OperationNotPermitted", text)
+    if not call.params.get("DryRun"):
+        for instance in asked(call):
             _give_back(call, instance)
 
 
@@ -324,29 +352,4 @@ def leave_nothing(call: Call, result: dict[str, Any]) -> dict[str, Any]:
                 backend.tags.pop(eni.id, None)
             else:
                 instance.detach_eni(eni)
-    return result
-
-
-# -- attributes ----------------------------------------------------------------------------------------------------------------
-
-
-@before("ec2", "ModifyInstanceAttribute")
-def groups_of_the_vpc(call: Call) -> None:
-    """New groups must be of the instance's VPC."""
-    instance = find_instance(call.backend(), str(call.params.get("InstanceId") or ""))
-    if call.params.get("Groups") and not gone(instance):
-        groups_for(call, instance.nics[0].subnet, call.params["Groups"])
-
-
-@after("ec2", "ModifyInstanceAttribute")
-def groups_on_the_interface(call: Call, result: dict[str, Any]) -> dict[str, Any]:
-    """An instance's groups and its source/destination check are those of its primary interface."""
-    instance = find_instance(call.backend(), str(call.params.get("InstanceId") or ""))
-    if not gone(instance):
-        primary = instance.nics[0]
-        if call.params.get("Groups"):
-            set_groups(primary, groups_for(call, primary.subnet, call.params["Groups"]))
-        check = call.params.get("SourceDestCheck")
-        if check is not None:
-            primary.source_dest_check = bool(check.get("Value") if isinstance(check, dict) else check)
     return result

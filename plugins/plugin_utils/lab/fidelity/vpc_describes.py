@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..calls import Call, instead
-from .emulated import egress_only_view, free_addresses, internet_gateway_view, subnet_blocks6, subnet_view, vpc_view
+from .dhcp_options import of_vpc
+from .emulated import egress_only_view, free_addresses, internet_gateway_view, subnet_blocks6, subnet_lni, subnet_view, vpc_view
 from .shapes import all_subnets, keep, named, paged
 
 
@@ -56,6 +57,8 @@ _VPC_FIELDS = _aliases(
 def describe_vpcs(call: Call) -> dict[str, Any]:
     """The VPCs of the caller's account and Region."""
     backend = call.backend()
+    for vpc in backend.vpcs.values():
+        of_vpc(backend, vpc)
     vpcs = named(call, "VpcIds", backend.vpcs, "InvalidVpcID.NotFound", "vpc ID")
     shown = keep(call, vpcs, _VPC_FIELDS, lambda vpc: backend.tags.get(vpc.id, {}))
     return paged(call, "Vpcs", shown, lambda vpc: vpc_view(backend, vpc))
@@ -68,8 +71,8 @@ _SUBNET_FIELDS = _aliases(
         "cidr-block": lambda subnet: subnet.cidr_block,
         "customer-owned-ipv4-pool": lambda _subnet: None,
         "default-for-az": lambda subnet: bool(subnet.default_for_az),
-        "enable-dns64": lambda _subnet: False,
-        "enable-lni-at-device-index": lambda _subnet: None,
+        "enable-dns64": lambda subnet: bool(getattr(subnet, "lab_dns64", False)),
+        "enable-lni-at-device-index": subnet_lni,
         "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: [block for _other, block in subnet_blocks6(subnet)],
         "ipv6-cidr-block-association.association-id": lambda subnet: [key for key, _other in subnet_blocks6(subnet)],
         "ipv6-cidr-block-association.state": lambda subnet: ["associated" for _other in subnet_blocks6(subnet)],

@@ -14,7 +14,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...twin.facts import Facts, HostFacts, Record, Role, Zone
+from ...twin.facts import Dhcp, Facts, HostFacts, Record, Role, Zone
+from ..fidelity.dhcp_options import of_vpc, options_of
+from ..fidelity.launch_options import hostname
 from ..permissions import Request, decide, policies_of_role
 from .asking import backends
 
@@ -76,6 +78,8 @@ class FactsReader:
             tokens_required=options.http_tokens == "required",
             hops=int(options.http_put_response_hop_limit),
             tags=dict(backend.tags.get(instance.id, {})) if options.instance_metadata_tags == "enabled" else None,
+            hostname=hostname(instance) if instance.nics else "",
+            dhcp=_dhcp(backend, instance),
         )
 
     def _role(self, account: str, region: str, instance: Any, before: HostFacts | None) -> tuple[Role | None, bool]:
@@ -120,6 +124,16 @@ def instances() -> Iterator[tuple[str, str, Any]]:
             for instance in reservation.instances:
                 instance.lab_reservation = reservation.id
                 yield account, region, instance
+
+
+def _dhcp(backend: Any, instance: Any) -> Dhcp | None:
+    """The DHCP options of an instance's VPC; ``None`` for a VPC without."""
+    vpc = backend.vpcs.get(instance.nics[0].vpc_id) if instance.nics else None
+    found = None if vpc is None else of_vpc(backend, vpc)
+    if found is None:
+        return None
+    held = options_of(found)
+    return Dhcp(tuple(held.get("domain-name-servers", ())), " ".join(held.get("domain-name", ())))
 
 
 def _public_key(key: Any) -> tuple[str, ...]:

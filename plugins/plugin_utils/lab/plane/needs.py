@@ -108,7 +108,7 @@ _KNOWN: Mapping[str, tuple[frozenset[str] | None, tuple[str, ...]]] = {
             *("CreateManagedPrefixList", "ModifyManagedPrefixList", "RestoreManagedPrefixListVersion", "DeleteManagedPrefixList"),
             *("CreateFlowLogs", "DeleteFlowLogs", "CreateTags", "DeleteTags", "ModifyInstanceAttribute", "RebootInstances"),
             *("AssociateIamInstanceProfile", "DisassociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"),
-            *("ModifyInstanceMetadataOptions",),
+            *("ModifyInstanceMetadataOptions", "ModifyPrivateDnsNameOptions", "AssociateDhcpOptions"),
         ),
         (None, ()),
     ),

@@ -249,7 +249,7 @@ class DataPlane:
                 wanted |= dict.fromkeys(needs(mark.account, mark.region, mark.action, mark.params, mark.told))
                 if hosts is not None and mark.action in _HOST_ACTIONS:
                     hosts |= ids_of(mark.params, mark.told, "i")
-                if mark.action in _PROFILE_ACTIONS:
+                if mark.action in _ALL_HOSTS:
                     hosts = None
             elif mark.service == "iam":
                 hosts = None
@@ -369,7 +369,10 @@ _FOLLOWED = frozenset({"ec2", "iam", "route53", "cloudformation", "autoscaling"}
 _HOST_ACTIONS = frozenset(
     {
         *("RunInstances", "StartInstances", "StopInstances", "RebootInstances", "TerminateInstances", "ModifyInstanceAttribute"),
-        *("ModifyInstanceMetadataOptions", "CreateTags", "DeleteTags"),
+        *("ModifyInstanceMetadataOptions", "ModifyPrivateDnsNameOptions", "CreateTags", "DeleteTags"),
     }
 )
-_PROFILE_ACTIONS = frozenset({"AssociateIamInstanceProfile", "DisassociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"})
+# They change instances that they do not name.
+_ALL_HOSTS = frozenset(
+    {"AssociateDhcpOptions", "AssociateIamInstanceProfile", "DisassociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
+)

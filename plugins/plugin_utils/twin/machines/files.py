@@ -69,7 +69,7 @@ def boot_files(machine: Machine) -> dict[str, str]:
         + own
         + "".join(f"{line}\n" for line in machine.hosts),
         "resolv.conf": (f"search {machine.search}\n" if machine.search else "")
-        + (f"nameserver {machine.resolver}\n" if machine.resolver else "")
+        + "".join(f"nameserver {server}\n" for server in machine.resolvers)
         + "options timeout:2 attempts:5\n",
     }
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import HostFacts, Record
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.files import boot_files
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.spec import machine_of
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane
 
 from ..fidelity.vpc_helpers import Vpc, make_vpc
 from .conftest import Planes
@@ -143,3 +146,40 @@ def test_private_zones(lab: Any, planes: Planes) -> None:
     assert Record("db.corp.internal.", "A", 60, ("10.0.1.9",)) in found.records
     route53.create_hosted_zone(Name="example.com", CallerReference="2")
     assert len(planes.twin.facts.zones) == 1
+
+
+def test_dhcp_options_reach_the_machine(lab: Any, planes: Planes) -> None:
+    """Its name servers and its domain: https://docs.aws.amazon.com/vpc/latest/userguide/DHCPOptionSetConcepts.html."""
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc)
+
+    def resolv_conf() -> str:
+        plane = Plane(planes.twin.network, planes.twin.facts)
+        return boot_files(machine_of(plane.network.instances[key], plane))["resolv.conf"]
+
+    assert resolv_conf().startswith("search ec2.internal\nnameserver 10.0.0.2\n")
+    pairs = [
+        {"Key": "domain-name-servers", "Values": ["10.0.0.53", "AmazonProvidedDNS"]},
+        {"Key": "domain-name", "Values": ["corp.example"]},
+    ]
+    made = vpc.client.create_dhcp_options(DhcpConfigurations=pairs)["DhcpOptions"]["DhcpOptionsId"]
+    vpc.client.associate_dhcp_options(DhcpOptionsId=made, VpcId=vpc.id)
+    assert resolv_conf().startswith("search corp.example\nnameserver 10.0.0.53\nnameserver 10.0.0.2\n")
+    vpc.client.associate_dhcp_options(DhcpOptionsId="default", VpcId=vpc.id)
+    assert "nameserver" not in resolv_conf()
+
+
+def test_new_user_data_reaches_the_machine(lab: Any, planes: Planes) -> None:
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc, UserData="#!/bin/sh\necho one\n")
+    vpc.client.stop_instances(InstanceIds=[key])
+    vpc.client.modify_instance_attribute(InstanceId=key, UserData={"Value": b"#!/bin/sh\necho two\n"})
+    vpc.client.start_instances(InstanceIds=[key])
+    assert facts(planes, key).user_data == b"#!/bin/sh\necho two\n"
+
+
+def test_an_instance_that_is_named_after_itself(lab: Any, planes: Planes) -> None:
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc, PrivateDnsNameOptions={"HostnameType": "resource-name"})
+    plane = Plane(planes.twin.network, planes.twin.facts)
+    assert machine_of(plane.network.instances[key], plane).hostname == key
