@@ -11,8 +11,8 @@ short_description: The bastions of a topology, who may log in to them, and which
 description:
   - Reads a topology and tells of each VPC with C(access.bastion) which address ranges may log in by ssh, and whether that is the whole
     internet, for the role P(cloudnet.vpc.bastion#role).
-  - Ranges that make up the whole of IPv4 or IPv6 together are the whole internet too, as are rules of other security groups that a host in
-    a public subnet is in.
+  - Ranges that make up all that is public of IPv4 or IPv6 together are the whole internet too, as are rules of other security groups that
+    a host in a public subnet is in.
 author:
   - cloudnet.vpc contributors (@cloudnet)
 positional: _input, region
@@ -51,6 +51,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Allow, Place, RuleSpec, Topology, VpcSpec
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.width import PUBLIC, public
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 
 SSH = 22
@@ -68,18 +69,13 @@ def bastions(source: Any, region: str = "") -> list[dict[str, Any]]:
 
 
 def whole(ranges: Iterable[str]) -> list[str]:
-    """Which of the ranges are the whole of an address family, alone or together; empty if none is."""
+    """Which of the ranges are all that is public of an address family, alone or together; empty if none is."""
     networks = [ipaddress.ip_network(text) for text in ranges]
-    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
-    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
     found = []
-    for mine, together, everything in (
-        (map(str, four), ipaddress.collapse_addresses(four), "0.0.0.0/0"),
-        (map(str, six), ipaddress.collapse_addresses(six), "::/0"),
-    ):
-        if [str(network) for network in together] == [everything]:
-            told = list(mine)
-            found.append(everything if everything in told else " + ".join(told))
+    for family, everything in ((4, "0.0.0.0/0"), (6, "::/0")):
+        mine = [str(network) for network in networks if network.version == family]
+        if public(networks, family) == PUBLIC[family]:
+            found.append(everything if everything in mine else " + ".join(mine))
     return found
 
 

@@ -25,8 +25,12 @@ def pairs(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def between(entry: Mapping[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
-    """One connection of an entry of ``peerings``, as an entry of its own."""
-    rest = {key: value for key, value in entry.items() if key not in {"between", "hub", "mesh", "spokes"}}
+    """One connection of an entry of ``peerings``, as an entry of its own: with what the entry says of its two VPCs alone."""
+    rest = {key: value for key, value in entry.items() if key not in {"between", "hub", "mesh", "spokes", "routes", "cidrs"}}
+    if isinstance(routes := entry.get("routes"), Mapping):
+        rest["routes"] = {name: tables for name, tables in routes.items() if name in pair}
+    if isinstance(cidrs := entry.get("cidrs"), Mapping):
+        rest["cidrs"] = {key: {name: blocks for name, blocks in (of or {}).items() if name in pair} for key, of in cidrs.items()}
     return {**rest, "between": list(pair)}
 
 

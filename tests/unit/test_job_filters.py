@@ -162,3 +162,23 @@ def test_nothing_wanted_is_nothing_wrong() -> None:
 def test_a_quota_that_nobody_knows_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match=r"^preflight: cats is no quota that is known; there are peerings_active, "):
         preflight([FOUND], quotas={"cats": 1})
+
+
+def test_what_is_said_of_other_vpcs_goes_with_their_peering() -> None:
+    """Of a hub's ``routes`` and ``cidrs``, what is about a spoke that is left out."""
+    vpcs = {name: {"cidr": f"10.{number}.0.0/16", "subnets": {"s": {"cidr": f"10.{number}.1.0/24"}}} for number, name in enumerate("abc")}
+    entry = {
+        "hub": "a",
+        "spokes": ["b", "c"],
+        "routes": {"b": ["private"], "c": []},
+        "cidrs": {"except": {"c": ["10.2.0.0/16"]}, "only": {"a": ["10.0.1.0/24"]}},
+    }
+    topology = {"name": "hub", "region": "us-east-1", "vpcs": vpcs, "peerings": [entry]}
+    less = without_peerings(topology, ["a:c"])
+    assert less["peerings"] == [
+        {"between": ["a", "b"], "routes": {"b": ["private"]}, "cidrs": {"except": {}, "only": {"a": ["10.0.1.0/24"]}}}
+    ]
+    assert [(pair.name, dict(pair.only), dict(pair.without)) for pair in load(less).peerings] == [("a:b", {"a": ("10.0.1.0/24",)}, {})]
+    paper = {"vpc": "b", "owner": "222222222222", "id": "vpc-0123456789abcdef0", "region": "us-east-1", "cidrs": ["10.1.0.0/16"]}
+    (pair,) = load(one_sided(topology, "a", paper)).peerings
+    assert dict(pair.only) == {"a": ("10.0.1.0/24",)} and not pair.without

@@ -173,6 +173,16 @@ def test_what_is_to_be_removed_is_a_job(checkout: Path, job: str, given: str) ->
     assert said.stderr == (f"cloudnet: JOB={job} is no job: take one of {' '.join(names)}; without JOB, what make peer made goes\n")
 
 
+def test_every_job_can_be_removed(checkout: Path) -> None:
+    shutil.copytree(ROOT / "playbooks" / "topologies", checkout / "playbooks" / "topologies")
+    shim(checkout / ".venv" / "bin", "ansible-playbook", 'echo "$*"')
+    names = sorted(path.stem for path in (ROOT / "playbooks" / "topologies").glob("*.yml"))
+    for name in names:
+        said = run(checkout, "delete", CLOUDNET_JOB=name, CLOUDNET_JOB_GIVEN="command")
+        assert said.stdout == f"playbooks/delete.yml -e cloudnet_topology=playbooks/topologies/{name}.yml\n", said.stderr
+    assert "two_vpcs.yml" in run(checkout, "delete").stdout and len(names) > 5
+
+
 def test_make_tells_an_empty_job_from_none(checkout: Path) -> None:
     make = shutil.which("make")
     if make is None:

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.handoff import handoff
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import load
@@ -148,3 +150,17 @@ def test_one_place_says_what_a_peering_routes() -> None:
     names = {"2001:db8::/56": "vpcs.a.ipv6"}
     named = PeeringSpec("a", "b", without={"a": ("2001:db8::/56",)})
     assert named.routed("a", ["10.0.0.0/16", "vpcs.a.ipv6"], lambda text: names.get(text, text)) == ["10.0.0.0/16"]
+
+
+def test_the_other_owner_is_asked_for_no_rule_that_helps_nobody() -> None:
+    document = eks([{"from": "subnet:ci.run", "to": "group:far.api", "tcp": 443}], expect=[])
+    document["vpcs"]["far"] = {
+        "remote": {"owner": "222222222222", "id": "vpc-0123456789abcdef0", "cidr": "10.90.0.0/16", "region": "eu-west-1"},
+        "security_groups": {"api": {"ref": "sg-0123456789abcdef0"}},
+    }
+    for cidrs, asked in (({}, True), ({"except": {"ci": ["10.60.0.0/16"]}}, False)):
+        document["peerings"] = [{"between": ["ci", "far"], "cidrs": cidrs}]
+        topology = load(document)
+        todo = plan(topology, Network(), {"": "111111111111"})
+        (paper,) = handoff(topology, Network(), todo, {"": "111111111111"}, datetime(2026, 1, 1, tzinfo=UTC))
+        assert any("let tcp 443 in from ci.run" in step for step in paper["steps"]) is asked, paper["steps"]

@@ -121,6 +121,11 @@ def _blocks(ctx: Context, place: Place, spec: PeeringSpec | None, *, with_six: b
     return spec.routed(place.vpc, blocks, ctx.refer) if spec and spec.narrowed(place.vpc) else list(blocks)
 
 
+def carried(ctx: Context, place: Place, spec: PeeringSpec) -> bool:
+    """Whether the peering routes to anything of a place in one of its VPCs; what is named by itself, as a block, is nobody's to judge."""
+    return not (place.vpc and spec.narrowed(place.vpc)) or bool(_blocks(ctx, place, spec, with_six=True))
+
+
 def _parts(ctx: Context, vpc: str, block: Ref | str, spec: PeeringSpec | None) -> Iterable[Ref | str]:
     """What of a subnet's or an instance's block the peering routes to."""
     if spec is None or not spec.narrowed(vpc):

@@ -11,6 +11,7 @@ from typing import Any
 from .._model.network import PLANNED, Network, Peering
 from .._topology.types import PeeringSpec, Topology
 from .actions import Plan
+from .allow import carried
 from .allow import connection as peering_of
 from .context import Context
 from .kinds.route import destinations
@@ -73,6 +74,8 @@ def _steps(ctx: Context, spec: PeeringSpec, live: Peering | None, mine: str, the
         yield f"turn on DNS resolution for your side of {name} (once it is active)"
     for allow in ctx.topology.allows:
         if peering_of(ctx, allow.source.vpc or mine, allow.target.vpc) is spec and theirs in (allow.source.vpc, allow.target.vpc):
+            if not carried(ctx, allow.source, spec):
+                continue
             rule = describe({"protocol": allow.protocol, "from_port": allow.from_port, "to_port": allow.to_port or allow.from_port})
             if allow.target.vpc == theirs:
                 yield f"let {rule} in from {allow.source} to {allow.target}"
