@@ -10,6 +10,7 @@ Protocol: https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,8 +21,17 @@ _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 Writer = Callable[[Any, list[str]], None]
 
 
+#: What XML 1.0 has no way to hold, not even as a reference: https://www.w3.org/TR/xml/#charsets
+NO_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """A text in XML. Requests with such characters are refused (characters.py); what has one all the same leaves the answer readable."""
+    return escape(text if text.isprintable() else NO_CHAR.sub("\ufffd", text))
+
+
 def _text(value: Any) -> str:
-    return escape(value if isinstance(value, str) else str(value))
+    return xml_text(value if isinstance(value, str) else str(value))
 
 
 def _boolean(value: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import claims
+from . import characters, claims
 from . import fidelity as _fidelity  # noqa: F401  (importing it registers the layer)
 from . import sts as _sts  # noqa: F401
 from .calls import AMENDMENTS, ANSWERS, CHECKS, Call, Refusal
@@ -111,6 +111,7 @@ class Endpoint:
         if arrival.action and operation_model(arrival.service, arrival.action) is None:
             code = "InvalidAction" if protocol in ("ec2", "query") else "UnknownOperationException"
             raise Refusal(code, f"The action {arrival.action} is not valid for this web service.")
+        characters.check(arrival, protocol)
         if any(fault.kind == "denied" for fault in struck):
             raise denied(arrival.service, protocol, arrival.action, credential.principal)
         if lab.enforce_iam:

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
-from xml.sax.saxutils import escape
 
 from .calls import Refusal
-from .ec2_xml import ec2_answer
+from .ec2_xml import ec2_answer, xml_text
 
 # The name in a signature's scope is not always boto3's name of the service, under which the fidelity layer registers.
 _BOTO3_NAMES = {
@@ -295,7 +294,7 @@ def encode(arrival: Arrival, protocol: str, result: dict[str, Any]) -> Reply:
 
 def error_reply(arrival: Arrival, protocol: str, refusal: Refusal) -> Reply:
     """An error as the service's own protocol has it, such that every AWS SDK finds code and message."""
-    code, message, request_id = escape(refusal.code), escape(refusal.message), arrival.request_id
+    code, message, request_id = xml_text(refusal.code), xml_text(refusal.message), arrival.request_id
     headers = [("x-amzn-requestid", request_id)]
     if protocol in ("json", "rest-json"):
         headers += [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", refusal.code)]
