@@ -23,8 +23,8 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin import tree
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import Memo, compile_network
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.outside import outside
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.sync import NetworkKernel
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import CONTROLLER, SERVER, SERVER_6
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.render import render
 
 from . import network_json
@@ -41,6 +41,7 @@ def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
     enis = {item.id: network.interfaces[item.interfaces[0]] for item in network.instances.values()}
     known = Counter(address for item in network.interfaces.values() for address in (*item.private_ips, *item.ipv6s))
     found: list[Case] = []
+    around = outside(network)
     if not running:
         return found
     for _number in range(count * 4):
@@ -54,14 +55,14 @@ def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
         if kind == "in":
             if there.public_ips:
                 public = there.public_ips[there.private_ips[0]]
-                found.append((Flow("internet", public, target.id, protocol, port, CONTROLLER), CONTROLLER, public, 4))
+                found.append((Flow("internet", public, target.id, protocol, port, around.controller), around.controller, public, 4))
             continue
         if kind == "out":
-            found.append((Flow(source.id, SERVER, "internet", protocol, port), source.id, SERVER, 4))
+            found.append((Flow(source.id, around.server, "internet", protocol, port), source.id, around.server, 4))
             continue
         if kind == "out6":
             if enis[source.id].ipv6s:
-                found.append((Flow(source.id, SERVER_6, "internet", protocol, port), source.id, SERVER_6, 6))
+                found.append((Flow(source.id, around.server_6, "internet", protocol, port), source.id, around.server_6, 6))
             continue
         if source.id == target.id:
             continue
@@ -103,7 +104,8 @@ def compare(
         if verdict.verdict != "unknown":
             asked.append((case, verdict))
     hosts = [name for name in (*live, "internet") if name in state.namespaces]
-    at = {"internet": (SERVER, SERVER_6)}
+    around = outside(network)
+    at = {"internet": (around.server, around.server_6)}
     for item in network.interfaces.values():
         at[item.instance] = (*at.get(item.instance, ()), *item.private_ips, *item.ipv6s)
     ears = Ears(kernel, hosts, at=at)

@@ -30,7 +30,10 @@ class Sockets(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """A question. ``source``: a namespace; ``bind``: the address to send from, if it matters; ``receiver``: the namespace that is meant."""
+    """A question. ``source``: a namespace; ``bind``: the address to send from, if it matters.
+
+    ``receiver``: the namespace that is meant, empty for whichever answers.
+    """
 
     source: str
     target: str
@@ -63,7 +66,7 @@ class Ears:
     names: Iterable[str]
     families: Sequence[int] = (socket.AF_INET, socket.AF_INET6)
     ports: Sequence[int] = PORTS
-    at: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    at: Mapping[str, Iterable[str]] = field(default_factory=dict)
     """The addresses of namespaces that have several: an answer by UDP must come from the one that was asked."""
     open: list[tuple[str, str, socket.socket]] = field(default_factory=list)
 
@@ -131,14 +134,14 @@ def _open(kernel: Sockets, flow: Flow) -> socket.socket:
     else:
         made = kernel.socket(flow.source, flow.family, socket.SOCK_STREAM if flow.protocol == "tcp" else socket.SOCK_DGRAM)
     made.setblocking(False)
-    if flow.bind:
-        made.bind((flow.bind, 0))
     return made
 
 
 def _send(one: _Asked) -> bool:
     flow = one.flow
     try:
+        if flow.bind:
+            one.socket.bind((flow.bind, 0))
         if flow.protocol == "icmp":
             kind = 128 if flow.family == socket.AF_INET6 else 8
             body = struct.pack("!BBHHH", kind, 0, 0, int.from_bytes(one.token[:4], "big") & 0xFFFF, 1) + one.token
@@ -155,7 +158,7 @@ def _send(one: _Asked) -> bool:
     except BlockingIOError:
         return True
     except OSError as error:
-        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL, errno.EACCES):
+        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL, errno.EACCES, errno.EPERM):
             return False
         raise
     return True
@@ -197,7 +200,8 @@ def _read(one: _Asked) -> bool | None:
     if not said:
         return False
     # The listener puts its namespace behind the token.
-    one.answered = said == one.token + one.flow.receiver.encode()
+    token, name = said[: len(one.token)], said[len(one.token) :]
+    one.answered = token == one.token and name == (one.flow.receiver.encode() or name)
     return one.answered
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from ...module_utils._model.network import Network
+from .compile.outside import Outside, outside
 from .facts import Facts
 from .state import KernelState
 
@@ -114,6 +116,11 @@ class Plane:
     network: Network = field(default_factory=Network)
     facts: Facts = field(default_factory=Facts)
     hosts: frozenset[str] = frozenset()
+
+    @cached_property
+    def outside(self) -> Outside:
+        """Where the internet's hosts are."""
+        return outside(self.network)
 
 
 class Waker(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import service_address
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import SERVICES, SERVICES_6, service_address
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.names import NXDOMAIN, SILENT, lookup
 
@@ -34,7 +34,7 @@ def answered(vpc: str, name: str, kind: str, plane: Plane = PLANE) -> str:
 def test_what_a_name_means(vpc: str, name: str, kind: str, expected: str) -> None:
     for prefix, family in (("service:", 4), ("service6:", 6)):
         if expected.startswith(prefix):
-            expected = service_address(expected.removeprefix(prefix), family)
+            expected = service_address(expected.removeprefix(prefix), SERVICES if family == 4 else SERVICES_6)
     assert answered(vpc, name, kind) == expected
 
 

@@ -36,5 +36,7 @@ def nth(cidr: str, number: int) -> str:
 
 
 def host(address: str) -> str:
-    """An address as the block of it alone."""
+    """An address as the block of it alone; a block as it is."""
+    if "/" in address:
+        return address
     return f"{address}/128" if ":" in address else f"{address}/32"

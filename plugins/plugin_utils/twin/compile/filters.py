@@ -24,7 +24,7 @@ from ..state import Chain, NftSet, Ruleset
 from .acls import acl_parts, quoted_or_none
 from .groups import group_parts, shared_devices
 from .logs import log_parts
-from .matching import FAMILIES, collapsed, family_of, header, identifier, one_of, rule
+from .matching import FAMILIES, collapsed, family_of, flags_of, header, identifier, one_of, rule
 from .view import ENDPOINT, HOST, NAT, TRANSIT, Crossing, Port, View
 
 _HOP = {4: "ip ttl", 6: "ip6 hoplimit"}
@@ -95,9 +95,10 @@ def _address_sets(view: View) -> list[NftSet]:
     shared = shared_devices(view.ports)
     kept = [port for port in _machines(view) if port.check or port.device in shared]
     found = [NftSet("checked", "ifname", frozenset(f'"{port.device}"' for port in kept))]
-    four = frozenset(f'"{port.device}" . {item}' for port in kept for item in port.addresses)
-    six = frozenset(f'"{port.device}" . {item}' for port in kept for item in port.ipv6s)
-    return [*found, NftSet("addresses_4", "ifname . ipv4_addr", four), NftSet("addresses_6", "ifname . ipv6_addr", six)]
+    for family in FAMILIES:
+        elements = frozenset(f'"{port.device}" . {item}' for port in kept for item in port.own(family))
+        found.append(NftSet(f"addresses_{family}", f"ifname . ipv{family}_addr", elements, flags_of(elements)))
+    return found
 
 
 def _mark_sets(view: View) -> list[NftSet]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..places import CONTROLLER, CONTROLLER_6, SERVER, SERVER_6, SERVICES, SERVICES_6
 from ..state import MAIN, ROUTER, Address, Chain, Namespace, NftSet, Route, Rule, Ruleset, Wire, WireEnd
 from . import names
 from .blocks import host
 from .hosts import local
+from .outside import Outside
 from .routers import ALL, ALL_6, INTERNET_MTU, MARKED, behind, onward
 from .sites import Nat, Outlet, Site
 
@@ -30,14 +30,10 @@ RESTORE = Chain(
 """Gives back the hop that forwarding takes, so that no gateway shows as one."""
 SILENT = Chain(
     "silent",
-    (
-        "icmp type destination-unreachable icmp code != frag-needed drop",
-        "icmp type { redirect, time-exceeded, parameter-problem } drop",
-        "icmpv6 type { destination-unreachable, time-exceeded, parameter-problem, nd-redirect } drop",
-    ),
-    "type filter hook output priority 0; policy accept;",
+    ("icmp type destination-unreachable icmp code frag-needed accept", "icmpv6 type packet-too-big accept"),
+    "type filter hook output priority 0; policy drop;",
 )
-"""What is blocked or runs round in a circle ends in silence; only packets that are too big are told of."""
+"""A gateway begins nothing, and what is blocked or runs round in a circle ends in silence; only packets that are too big are told of."""
 CLOSED = Chain("closed", (), "type filter hook input priority 0; policy drop;")
 """A gateway's own addresses answer nobody."""
 
@@ -101,6 +97,7 @@ def _internet_ruleset(site: Site) -> Ruleset:
         NftSet("public", "ipv4_addr : ipv4_addr", frozenset(f"{public} : {private}" for private, public in site.public)),
         NftSet("private", "ipv4_addr : ipv4_addr", frozenset(f"{private} : {public}" for private, public in site.public)),
         _blocks("open", site.open6),
+        *((_blocks("closed", site.closed6),) if site.closed6 else ()),
     )
     chains = (
         RESTORE,
@@ -114,6 +111,7 @@ def _internet_ruleset(site: Site) -> Ruleset:
                 # What belongs to no flow is not translated.
                 "meta nfproto ipv4 ct state invalid drop",
                 f"{_FROM_INTERNET} meta nfproto ipv4 accept",
+                *((f"{_FROM_INTERNET} ip6 daddr @closed drop",) if site.closed6 else ()),
                 f"{_FROM_INTERNET} ip6 daddr @open accept",
                 f"{_TO_INTERNET} meta nfproto ipv4 accept",
                 f"{_TO_INTERNET} ip6 saddr @open accept",
@@ -175,7 +173,7 @@ def _nat(nat: Nat) -> Namespace:
     )
 
 
-def internet(outlets: Iterable[Outlet]) -> Namespace:
+def internet(outlets: Iterable[Outlet], around: Outside) -> Namespace:
     """The internet: its few hosts, AWS's public services, and the way to each public address.
 
     What left by an egress-only gateway comes back by it, though the VPC may have an internet gateway that leads to the same addresses; what
@@ -184,7 +182,7 @@ def internet(outlets: Iterable[Outlet]) -> Namespace:
     known = tuple(outlets)
     numbers = names.numbers(item.id for item in known if item.stateful)
     open_ways = {cidr for item in known if not item.stateful for cidr in item.blocks}
-    routes: set[Route] = {Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), local(str(SERVICES)), local(str(SERVICES_6))}
+    routes = {Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), *(local(str(cidr)) for cidr in around.blocks)}
     ways: dict[str, Route] = {}
     rules: set[Rule] = set()
     for item in known:
@@ -212,7 +210,7 @@ def internet(outlets: Iterable[Outlet]) -> Namespace:
     return Namespace(
         name=INTERNET,
         profile=ROUTER,
-        addresses=frozenset(Address("lo", host(address)) for address in (CONTROLLER, CONTROLLER_6, SERVER, SERVER_6)),
+        addresses=frozenset(Address("lo", host(address)) for address in around.hosts),
         routes=frozenset(routes),
         rules=frozenset(rules),
         neighbours=frozenset(entry for item in known for entry in behind(device(item.id), names.ROUTER_MAC)),

@@ -28,6 +28,7 @@ from .matching import (
     collapsed,
     every_port,
     family_of,
+    flags_of,
     header,
     identifier,
     merged_ranges,
@@ -61,12 +62,14 @@ def group_parts(view: View, out_hook: str, in_hook: str) -> tuple[list[Chain], l
     sets: list[NftSet] = []
     for way, hook in (("out", out_hook), ("in", in_hook)):
         chains += [_base(view, ports, way, hook), _tracked(way)]
-        gates = [_gate(groups, rules, way, bool(tracking)) for groups in sorted({_carried(port) for port in ports})]
+        carried = sorted({_carried(port) for port in ports if port.filtered})
+        gates = [_gate(groups, rules, way, bool(tracking)) for groups in carried]
         targets = {line.rpartition(" ")[2] for gate in gates for line in gate.rules}
         unbound = {group for group in rules if _open_chain(group, way) in targets}
         chains += [*gates, *(chain for group in sorted(rules) for chain in _group(view, group, rules[group], way, group in unbound))]
         sets += _verdicts(view, ports, way)
         sets += _references(view, rules, way)
+        sets += _shut_sets(view, way)
     sets += _prefix_lists(view, rules)
     if tracking:
         sets.append(NftSet("tracking", "ifname", frozenset(f'"{device}"' for device in tracking)))
@@ -95,6 +98,14 @@ def gate_name(groups: Iterable[str], way: str) -> str:
 
 def _base(view: View, ports: list[Port], way: str, hook: str) -> Chain:
     lines = [f"ct state vmap {{ established : jump tracked_{way}, related : accept, invalid : goto refused_{way} }}"]
+    for family in FAMILIES if view.vpc.ipv6_cidrs else (4,):
+        if _shut(view, way, family):
+            begins = f"ct direction original {_OWN_DEVICES[way]} . {header(_OWN_SIDES[way], family)}"
+            lines.append(f"{begins} @{_shut_name(way, family)} goto refused_{way}")
+    if way == "in" and view.encrypted and SERVE in {port.device for port in ports}:
+        # Whether traffic is encrypted goes by its port: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-encryption-controls.html
+        plain = f'ct direction original oifname "{SERVE}"'
+        lines += [f"{plain} meta l4proto != tcp goto refused_in", f"{plain} tcp dport != 443 goto refused_in"]
     lines.append(f"{_OWN_DEVICES[way]} vmap @{_gates(way)}")
     shared = shared_devices(ports)
     if shared:
@@ -111,26 +122,46 @@ def _tracked(way: str) -> Chain:
     return Chain(f"tracked_{way}", lines)
 
 
+def _shut_name(way: str, family: int) -> str:
+    return f"{ {'out': 'answers_only', 'in': 'asks_only'}[way] }_{family}"
+
+
+def _shut_sets(view: View, way: str) -> list[NftSet]:
+    found = []
+    for family in FAMILIES if view.vpc.ipv6_cidrs else (4,):
+        elements = _shut(view, way, family)
+        if elements:
+            found.append(NftSet(_shut_name(way, family), f"ifname . ipv{family}_addr", elements, flags_of(elements)))
+    return found
+
+
 def _gates(way: str) -> str:
     return {"out": "egress_gates", "in": "ingress_gates"}[way]
 
 
 def _verdicts(view: View, ports: list[Port], way: str) -> list[NftSet]:
-    """What has no groups (NAT and transit gateway ENIs, other gateways, peers) passes."""
+    """What has no groups (NAT and transit gateway ENIs, load balancers made without, other gateways, peers) passes."""
     names = {groups: gate_name(groups, way) for groups in {port.groups for port in ports}}
+
+    def verdict(port: Port) -> str:
+        return f"jump {names[port.groups]}" if port.filtered else "accept"
+
     ungated = {port.device for port in view.ports if port.kind not in (HOST, ENDPOINT)} | set(view.gateways)
     ungated |= {crossing.device for crossing in view.crossings}
     devices = {f'"{device}" : accept' for device in ungated}
-    devices |= {f'"{port.device}" : jump {names[port.groups]}' for port in ports if port.device not in (PARK, SERVE)}
+    devices |= {f'"{port.device}" : {verdict(port)}' for port in ports if port.device not in (PARK, SERVE)}
     found = [NftSet(_gates(way), "ifname : verdict", frozenset(devices))]
     shared = [port for port in ports if port.device in (PARK, SERVE)]
-    if shared:
-        four = frozenset(f"{item} : jump {names[port.groups]}" for port in shared for item in port.addresses)
-        found.append(NftSet(f"{_gates(way)}_4", "ipv4_addr : verdict", four))
-        if view.vpc.ipv6_cidrs:
-            six = frozenset(f"{item} : jump {names[port.groups]}" for port in shared for item in port.ipv6s)
-            found.append(NftSet(f"{_gates(way)}_6", "ipv6_addr : verdict", six))
+    for family in (FAMILIES if view.vpc.ipv6_cidrs else (4,)) if shared else ():
+        elements = frozenset(f"{item} : {verdict(port)}" for port in shared for item in port.own(family))
+        found.append(NftSet(f"{_gates(way)}_{family}", f"ipv{family}_addr : verdict", elements, flags_of(elements)))
     return found
+
+
+def _shut(view: View, way: str, family: int) -> frozenset[str]:
+    """ENIs of AWS's services from which no connection begins (``out``), or to which none does (``in``), as a set's elements."""
+    ports = [port for port in view.ports if not (port.opens if way == "out" else port.accepts)]
+    return frozenset(f'"{port.device}" . {item}' for port in ports for item in port.own(family))
 
 
 def _gate(groups: tuple[str, ...], rules: Mapping[str, tuple[Rule, ...]], way: str, tracking: bool) -> Chain:
@@ -222,7 +253,7 @@ def _references(view: View, rules: Mapping[str, tuple[Rule, ...]], way: str) -> 
     carriers: dict[str, set[tuple[str, str]]] = {group: set() for group in wanted}
     for port in view.ports:
         for group in wanted.intersection(port.groups):
-            carriers[group].update((port.device, item) for item in (*port.addresses, *port.ipv6s))
+            carriers[group].update((port.device, item) for family in FAMILIES for item in port.own(family))
     beyond = [(crossing.device, crossing.members) for crossing in view.crossings]
     if way == "in":
         beyond += list(view.transit.items())
@@ -233,7 +264,7 @@ def _references(view: View, rules: Mapping[str, tuple[Rule, ...]], way: str) -> 
     for group in sorted(wanted):
         for family in FAMILIES if view.vpc.ipv6_cidrs else (4,):
             elements = frozenset(f'"{device}" . {item}' for device, item in carriers[group] if family_of(item) == family)
-            found.append(NftSet(_reference(group, way, family), f"ifname . ipv{family}_addr", elements))
+            found.append(NftSet(_reference(group, way, family), f"ifname . ipv{family}_addr", elements, flags_of(elements)))
     return found
 
 

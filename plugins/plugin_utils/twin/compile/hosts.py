@@ -10,6 +10,7 @@ from functools import lru_cache
 from ..state import HOST, MAIN, PARKING, Address, Chain, Namespace, Neighbour, Route, Rule, Ruleset, Wire, WireEnd
 from . import names
 from .blocks import block, host, nth
+from .matching import family_of
 from .routers import ALL, ALL_6, behind, onward
 from .sites import Host, Link, Site
 from .view import PARK, SERVE, Port
@@ -28,6 +29,17 @@ _WAKING_RULESET = Ruleset(
         )
     }
 )
+_SERVICES_RULESET = Ruleset(
+    chains={
+        "accepts": Chain(
+            "accepts",
+            ("meta l4proto tcp accept", "icmp type echo-request accept", "icmpv6 type echo-request accept"),
+            "type filter hook input priority 0; policy drop;",
+        )
+    }
+)
+"""Gateway endpoints take TCP and pings only: https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html
+(VPCE_GATEWAY_PROTOCOL_RESTRICTION)."""
 _FORWARDING = {
     "ipv4/ip_forward": "1",
     "ipv6/conf/all/forwarding": "1",
@@ -35,6 +47,9 @@ _FORWARDING = {
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
 }
+
+_BINDING = {"ipv6/ip_nonlocal_bind": "1"}
+"""Programs may take an address of a prefix that is delegated to the host, without its being on a device."""
 
 
 def host_namespace(item: Host) -> Namespace:
@@ -49,6 +64,7 @@ def host_namespace(item: Host) -> Namespace:
         length = block(link.subnet.cidr).length if link.subnet.cidr else 32
         addresses.update(Address(device, f"{address}/{length}") for address in port.addresses)
         addresses.update(Address(device, host(address)) for address in port.ipv6s)
+        routes.update(local(prefix) for prefix in port.prefixes)
         for destination, via, owned in _ways(link):
             family = 6 if destination == ALL_6 else 4
             neighbours.add(Neighbour(device, via, names.ROUTER_MAC))
@@ -57,7 +73,8 @@ def host_namespace(item: Host) -> Namespace:
             # Of several addresses the first is the one that the host speaks from.
             routes.add(Route(table, destination, device=device, via=via, source=owned[0] if len(owned) > 1 else ""))
             if table != MAIN:
-                rules.update(Rule(family, _BY_SOURCE, table, source=host(address)) for address in owned)
+                sources = (*owned, *(prefix for prefix in port.prefixes if family_of(prefix) == family))
+                rules.update(Rule(family, _BY_SOURCE, table, source=host(address)) for address in sources)
             defaults.add(family)
     return Namespace(
         name=item.id,
@@ -66,7 +83,7 @@ def host_namespace(item: Host) -> Namespace:
         routes=frozenset(routes),
         rules=frozenset(rules),
         neighbours=frozenset(neighbours),
-        sysctls=_FORWARDING if item.forwards else {},
+        sysctls={**(_FORWARDING if item.forwards else {}), **(_BINDING if any(link.port.prefixes for link in item.links) else {})},
     )
 
 
@@ -91,9 +108,10 @@ def shared_namespaces(site: Site) -> Iterator[Namespace]:
     for device, ruleset in ((PARK, _WAKING_RULESET), (SERVE, Ruleset())):
         ports = [port for port in site.view.ports if port.device == device]
         if ports:
-            yield _answering(f"{device}:{name}", frozenset(_addresses(ports)), ruleset)
+            prefixes = tuple(prefix for port in ports for prefix in port.prefixes)
+            yield _answering(f"{device}:{name}", frozenset(_addresses(ports)), ruleset, prefixes)
     if site.services:
-        yield _answering(f"services:{name}", frozenset(), Ruleset(), site.services)
+        yield _answering(f"services:{name}", frozenset(), _SERVICES_RULESET, site.services)
 
 
 def _addresses(ports: list[Port]) -> Iterator[Address]:

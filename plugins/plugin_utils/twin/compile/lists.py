@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ....module_utils._model.network import Network, PrefixList, Route, RouteTable
-from ..places import service_address
+from .blocks import host
+from .outside import Outside
 
 _AWS = "com.amazonaws."
 
@@ -16,8 +17,8 @@ _AWS = "com.amazonaws."
 class PrefixLists:
     """The lists of a network, AWS's own with the address that their service has here."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, internet: Outside) -> None:
+        self._network, self._internet = network, internet
         self._endpoints = {item.id: item for item in network.endpoints.values() if item.type == "Gateway" and item.state == "available"}
         self._found: dict[str, PrefixList | None] = {}
 
@@ -34,7 +35,7 @@ class PrefixLists:
             endpoint = self._endpoints[route.target]
             found = PrefixList(id=id_, account="AWS", region=endpoint.region, list_name=endpoint.service)
         if found is not None and found.list_name.startswith(_AWS):
-            own = _service(found)
+            own = self._service(found)
             if own not in (found.entries or ()):
                 found = replace(found, entries=(*(found.entries or ()), own))
         self._found[id_] = found
@@ -50,9 +51,8 @@ class PrefixLists:
         routes = {route.destination: route for table in tables for route in table.routes if route.via == "endpoint"}
         return {id_: found for id_ in sorted(ids) if (found := self.get(id_, routes.get(id_))) is not None}
 
-
-def _service(found: PrefixList) -> str:
-    """``com.amazonaws.us-east-1.s3`` to the address of ``s3.us-east-1.amazonaws.com`` as a block."""
-    region, _dot, service = found.list_name.removeprefix(_AWS).partition(".")
-    host = ".".join((*reversed(service.split(".")), region, "amazonaws.com"))
-    return f"{service_address(host, 6)}/128" if found.family == "IPv6" else f"{service_address(host)}/32"
+    def _service(self, found: PrefixList) -> str:
+        """``com.amazonaws.us-east-1.s3`` to the address of ``s3.us-east-1.amazonaws.com`` as a block."""
+        region, _dot, service = found.list_name.removeprefix(_AWS).partition(".")
+        name = ".".join((*reversed(service.split(".")), region, "amazonaws.com"))
+        return host(self._internet.service(name, 6 if found.family == "IPv6" else 4))

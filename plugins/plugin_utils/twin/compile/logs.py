@@ -11,7 +11,7 @@ by that; for one that sends for others (no source/destination check, gateways) t
 from __future__ import annotations
 
 from ..state import Chain, NftSet
-from .matching import FAMILIES, header
+from .matching import FAMILIES, flags_of, header
 from .view import ENDPOINT, HOST, PARK, SERVE, Port, View
 
 ACCEPT, REJECT = "ACCEPT", "REJECT"
@@ -34,8 +34,8 @@ def log_parts(view: View, out_hook: str, in_hook: str) -> tuple[list[Chain], lis
             continue
         plain = [port for port in watched if not _named(port)]
         for family in FAMILIES if view.vpc.ipv6_cidrs else (4,):
-            elements = frozenset(f'"{port.device}" . {item}' for port in plain for item in (port.addresses if family == 4 else port.ipv6s))
-            sets.append(NftSet(f"logged_{action.lower()}_{family}", f"ifname . ipv{family}_addr", elements))
+            elements = frozenset(f'"{port.device}" . {item}' for port in plain for item in port.own(family))
+            sets.append(NftSet(f"logged_{action.lower()}_{family}", f"ifname . ipv{family}_addr", elements, flags_of(elements)))
         if action == ACCEPT:
             hooks = {"out": out_hook, "in": in_hook}
             chains += [Chain(f"accepted_{way}", _lines(view, way, ACCEPT), hooks[way]) for way in ("out", "in")]

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from hashlib import blake2s
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+from . import blocks as cidrs
+
 ANYWHERE = {"0.0.0.0/0": 4, "::/0": 6}
 FAMILIES = (4, 6)
 TCP_UDP = ("tcp", "udp")
@@ -47,8 +49,14 @@ def collapsed(blocks: Iterable[str], family: int) -> tuple[str, ...]:
     return tuple(str(block) for block in collapse_addresses(IPv4Network(block) for block in blocks if family_of(block) == 4))
 
 
+def flags_of(elements: Iterable[str]) -> tuple[str, ...]:
+    """The flags of a set by its elements: one that has blocks besides addresses is slower, so only that one is of intervals."""
+    return ("interval",) if any("/" in element for element in elements) else ()
+
+
 def address(side: str, cidr: str) -> str:
     """Match a block by ``side``, saddr or daddr; nothing but the family for all of it."""
+    cidrs.block(cidr)  # raises ValueError: nftables would ask a resolver for a text that is no block
     if cidr in ANYWHERE:
         return f"meta nfproto ipv{ANYWHERE[cidr]}"
     block = ip_network(cidr, strict=False)

@@ -13,6 +13,7 @@ from ..state import KernelState, Namespace, Wire
 from .filters import router_ruleset
 from .gateways import INTERNET, gateway_namespaces, gateway_wires, internet
 from .hosts import host_namespace, host_wires, shared_namespaces
+from .outside import Outside
 from .ports import Cache, standing
 from .routers import router, wires
 from .sites import Host, Outlet, Site, Transit
@@ -69,7 +70,7 @@ class Memo:
         self.sites: _Parts[Site] = _Parts(_site)
         self.hosts: _Parts[Host] = _Parts(_host)
         self.transits: _Parts[Transit] = _Parts(_transit)
-        self.outlets: _Parts[tuple[Outlet, ...]] = _Parts(_outlets)
+        self.internet: _Parts[tuple[tuple[Outlet, ...], Outside]] = _Parts(_internet)
         self.wires: tuple[tuple[frozenset[Wire], ...], frozenset[Wire]] = ((), frozenset())
 
 
@@ -85,7 +86,7 @@ def compile_network(network: Network, live: frozenset[str] = frozenset(), memo: 
         *memo.sites.of(views.sites.items()),
         *memo.hosts.of(views.hosts.items()),
         *memo.transits.of(views.transits.items()),
-        *memo.outlets.of([(INTERNET, views.outlets)] if views.outlets else []),
+        *memo.internet.of([(INTERNET, (views.outlets, views.around))] if views.outlets else []),
     ]
     wired = tuple(part.wires for part in parts if part.wires)
     before, everything = memo.wires
@@ -108,5 +109,5 @@ def _transit(item: Transit) -> _Part:
     return _Part((transit_namespace(item),), frozenset(transit_wires(item)))
 
 
-def _outlets(items: tuple[Outlet, ...]) -> _Part:
-    return _Part((internet(items),), frozenset())
+def _internet(seen: tuple[tuple[Outlet, ...], Outside]) -> _Part:
+    return _Part((internet(*seen),), frozenset())

@@ -5,17 +5,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ....module_utils._model.network import Interface, Network, Route
+from ..seams import TwinError
 from . import names
+from .blocks import block
+from .encryption import LAMBDA, Encryption
+from .encryption import NAT as NAT_EXCLUSION
+from .outside import Remembered
 from .sites import Host, Leg, Link, Site
 from .view import ENDPOINT, HOST, NAT, PARK, SERVE, TRANSIT, Port
 
 RUNNING = ("running", "pending", "")
 _NAT_TYPES = ("nat_gateway", "natGateway")
-_ENDPOINT_TYPES = ("vpc_endpoint", "gateway_load_balancer_endpoint")
+_PASSING_TYPES = ("transit_gateway", "gateway_load_balancer_endpoint")
+"""Interfaces at which nothing ends: https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html, and
+https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-load-balancer-endpoints.html (an endpoint is a next hop of route tables)."""
+_OPENING_TYPES = ("lambda",)
+"""Interfaces of AWS's services that open connections, and to which none is opened: https://aws.amazon.com/lambda/faqs/ ("Inbound network
+connections are blocked by AWS Lambda")."""
 
 _Origin = tuple[Interface, str, str, bool, str, tuple[str, ...]]
 """What a port is made from: the ENI, its host, kind, whether it is live, what flow logs want of it, and its groups."""
@@ -23,10 +33,11 @@ _Origin = tuple[Interface, str, str, bool, str, tuple[str, ...]]
 
 @dataclass
 class Cache:
-    """Ports by ENI id, with their origin, and hosts, as they were made last: unchanged ones stay the same objects."""
+    """Ports by ENI id, with their origin, and hosts, as they were made last: unchanged ones stay the same objects. And what tables took."""
 
     ports: dict[str, tuple[_Origin, Port]] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
+    outside: Remembered = field(default_factory=Remembered)
 
 
 def standing(network: Network) -> frozenset[str]:
@@ -55,7 +66,7 @@ def _owners(network: Network) -> dict[str, str]:
 
 
 def ports_of(
-    network: Network, live: frozenset[str], cache: dict[str, tuple[_Origin, Port]], logs: Mapping[str, set[str]]
+    network: Network, live: frozenset[str], cache: dict[str, tuple[_Origin, Port]], logs: Mapping[str, set[str]], encryption: Encryption
 ) -> dict[str, list[Port]]:
     """VPC id to its ports, those of transit gateways aside."""
     found: defaultdict[str, list[Port]] = defaultdict(list)
@@ -66,13 +77,15 @@ def ports_of(
     for id_ in gone:
         del cache[id_]
     for eni in network.interfaces.values():
-        if eni.id in nats or eni.type in _NAT_TYPES or eni.type == "transit_gateway":
+        if eni.id in nats or eni.type in _NAT_TYPES or eni.type in _PASSING_TYPES:
             continue
         if eni.subnet not in network.subnets or eni.vpc not in network.vpcs:
             continue
+        if eni.type in _OPENING_TYPES and not encryption.lets(eni.vpc, LAMBDA):
+            continue
         endpoint = endpoints.get(eni.id)
-        if endpoint is not None or eni.type in _ENDPOINT_TYPES:
-            if endpoint is not None and endpoint.state != "available":
+        if endpoint is not None or eni.type == "vpc_endpoint":
+            if endpoint is not None and (endpoint.state != "available" or endpoint.type == "GatewayLoadBalancer"):
                 continue
             kind, host = ENDPOINT, eni.id
         else:
@@ -98,11 +111,14 @@ def ports_of(
     for nat in network.nat_gateways.values():
         if nat.state != "available" or nat.vpc not in network.vpcs or nat.subnet not in network.subnets:
             continue
+        if not encryption.lets(nat.vpc, NAT_EXCLUSION):
+            continue
         id_ = nat.interfaces[0] if nat.interfaces else nat.id
         known_eni = network.interfaces.get(id_)
         addresses = nat.private_ips or (known_eni.private_ips if known_eni else ())
         if not addresses:
             continue
+        _check(nat.id, (*addresses, *nat.public_ips))
         found[nat.vpc].append(
             Port(
                 id=id_,
@@ -118,7 +134,24 @@ def ports_of(
     return found
 
 
+def _check(owner: str, addresses: Iterable[str]) -> None:
+    """Raises TwinError for a text that is no address: nftables would take it for a host's name, and ask a resolver for it."""
+    for address in addresses:
+        try:
+            block(address)
+        except ValueError:
+            raise TwinError(f"{owner} has {address!r}, which is no address") from None
+
+
 def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: tuple[str, ...]) -> Port:
+    """An ENI with a device of its own, or behind a shared one.
+
+    A load balancer that was made without groups lets everything through:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html. An endpoint opens nothing:
+    https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html (VPCE_INTRA_VPC_TRAFFIC). All of a delegated prefix is the
+    ENI's own: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-prefix-eni.html
+    """
+    _check(eni.id, (*eni.private_ips, *eni.ipv6s, *eni.public_ips.values(), *eni.ipv4_prefixes, *eni.ipv6_prefixes))
     return Port(
         id=eni.id,
         host=host,
@@ -131,6 +164,10 @@ def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: 
         groups=groups,
         check=eni.source_dest_check,
         logged=logged,
+        prefixes=(*eni.ipv4_prefixes, *eni.ipv6_prefixes),
+        filtered=bool(groups) or not eni.groups_told,
+        opens=kind != ENDPOINT,
+        accepts=eni.type not in _OPENING_TYPES,
     )
 
 

@@ -137,7 +137,7 @@ def _main(site: Site) -> Iterable[Route]:
     found: dict[str, Route] = {}
     for port in site.view.ports:
         if port.kind != TRANSIT:
-            for address in (*port.addresses, *port.ipv6s):
+            for address in (*port.addresses, *port.ipv6s, *port.prefixes):
                 found.setdefault(address, _towards(address, port.device))
     return (Route(MAIN, ALL, "blackhole"), Route(MAIN, ALL_6, "blackhole"), *found.values())
 

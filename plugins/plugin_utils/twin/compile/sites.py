@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ....module_utils._model.network import PrefixList, Subnet, TransitTable
+from .outside import Outside
 from .view import Port, View
 
 
@@ -48,8 +49,9 @@ class Site:
     """A VPC and what hangs on its router.
 
     ``internet``, ``egress_only``: ids of its gateways. ``public``: private to public IPv4 addresses that the internet gateway translates.
-    ``open6``, ``egress6``: IPv6 blocks that the internet gateway and the egress-only gateway let through. ``services``: blocks that
-    answer behind gateway endpoints. ``crosses``: peerings whose wire is this VPC's to make.
+    ``open6``, ``egress6``: IPv6 blocks that the internet gateway and the egress-only gateway let through; ``closed6``: addresses among
+    them that nothing comes to by the internet gateway. ``services``: blocks that answer behind gateway endpoints. ``crosses``: peerings
+    whose wire is this VPC's to make.
     """
 
     view: View
@@ -57,6 +59,7 @@ class Site:
     egress_only: str = ""
     public: tuple[tuple[str, str], ...] = ()
     open6: tuple[str, ...] = ()
+    closed6: tuple[str, ...] = ()
     egress6: tuple[str, ...] = ()
     nats: tuple[Nat, ...] = ()
     legs: tuple[Leg, ...] = ()
@@ -110,9 +113,10 @@ class Outlet:
 
 @dataclass(frozen=True)
 class Views:
-    """Everything to compile, by the name of its namespace."""
+    """Everything to compile, by the name of its namespace. ``around``: where the internet's hosts are."""
 
     sites: Mapping[str, Site] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
     transits: Mapping[str, Transit] = field(default_factory=dict)
     outlets: tuple[Outlet, ...] = ()
+    around: Outside = field(default_factory=Outside)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ....module_utils._model.network import NetworkAcl, PrefixList, RouteTable, Rule, Subnet, Vpc
+from .blocks import block
+from .matching import collapsed
 
 HOST, ENDPOINT, NAT, TRANSIT = "host", "endpoint", "nat", "transit"
 PARK, SERVE = "park", "serve"
@@ -24,7 +26,8 @@ class Port:
     ``host``: the instance that it belongs to, else its own id. ``kind``: host, endpoint, nat or transit; only the first two have groups.
     ``live``: it has a device of its own, in a namespace of its own. ``device``: the router's device towards it: its own when live or of a
     gateway, else ``park`` or ``serve``. ``check``: the source/destination check is on. ``logged``: a flow log watches it, as the traffic
-    that is wanted of it: "", ACCEPT, REJECT or ALL.
+    that is wanted of it: "", ACCEPT, REJECT or ALL. ``prefixes``: blocks of both families that are its own as its addresses are.
+    ``filtered``: groups filter it, if only by letting nothing through. ``opens``, ``accepts``: connections from it, and to it, may begin.
     """
 
     id: str
@@ -38,6 +41,18 @@ class Port:
     groups: tuple[str, ...] = ()
     check: bool = True
     logged: str = ""
+    prefixes: tuple[str, ...] = ()
+    filtered: bool = True
+    opens: bool = True
+    accepts: bool = True
+
+    def own(self, family: int) -> tuple[str, ...]:
+        """Its addresses and prefixes of one family, none within another, as a set of intervals needs them."""
+        alone = self.addresses if family == 4 else self.ipv6s
+        if not self.prefixes:
+            return alone
+        blocks = collapsed(self.prefixes, family)
+        return (*(item for item in alone if not any(block(item).within(block(held)) for held in blocks)), *blocks)
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ class View:
     families, of the groups that ``rules`` refer to. ``transit``: device of a transit gateway's wire (an attachment has one in each of its
     subnets) to the group members behind it that rules may refer to. ``prefix_lists``: those that rules and tables name, AWS's own with
     their service's address here. ``gateways``: device to kind (``internet``, ``egress_only``, ``transit``, ``services``).
+    ``encrypted``: the VPC takes nothing that is not encrypted.
     """
 
     vpc: Vpc
@@ -80,3 +96,4 @@ class View:
     transit: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     prefix_lists: Mapping[str, PrefixList] = field(default_factory=dict)
     gateways: Mapping[str, str] = field(default_factory=dict)
+    encrypted: bool = False

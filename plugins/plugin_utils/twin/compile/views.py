@@ -7,44 +7,52 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from ....module_utils._model.network import Network, NetworkAcl, RouteTable, Rule, Subnet, Vpc
+from ....module_utils._model.network import Network, NetworkAcl, RouteTable, Rule, Vpc
 from . import names
+from .encryption import EGRESS_ONLY, INTERNET, Encryption
+from .exposure import BIDIRECTIONAL, OFF, Exposure
 from .lists import PrefixLists
+from .outside import outside
 from .ports import Cache, hosts_of, logs_of, ports_of, transit_port
 from .sites import Leg, Nat, Outlet, Site, Views
 from .spans import legs_of, transits
 from .view import NAT, TRANSIT, Crossing, Port, View
 
-BIDIRECTIONAL = "block-bidirectional"
 _MTU, _MTU_BETWEEN_REGIONS = 9001, 8500
 
 
 def cut(network: Network, live: frozenset[str], cache: Cache) -> Views:
     """The views of a network. ``live``: hosts in use. ``cache`` is read and written."""
     logs = logs_of(network)
-    ports = ports_of(network, live, cache.ports, logs)
+    encryption = Encryption(network)
+    ports = ports_of(network, live, cache.ports, logs, encryption)
     # An attachment alone answers nobody: a VPC with nothing else has no router.
-    legs = [leg for leg in legs_of(network) if leg.vpc in ports]
+    legs = [leg for leg in legs_of(network) if leg.vpc in ports and encryption.lets_transit(leg.vpc, leg.gateway)]
     enis = {item.subnet: item.id for item in network.interfaces.values() if item.type == "transit_gateway"} if legs else {}
     for leg in legs:
         if leg.subnet:
             ports[leg.vpc].append(transit_port(leg, enis.get(leg.subnet, ""), logs))
-    cutter = _Cutter(network, {vpc: sorted(found, key=lambda port: port.id) for vpc, found in ports.items()}, legs)
+    around = outside(network, cache.outside)
+    ordered = {vpc: sorted(found, key=lambda port: port.id) for vpc, found in ports.items()}
+    cutter = _Cutter(network, PrefixLists(network, around), encryption, ordered, legs)
     sites = {vpc: cutter.site(network.vpcs[vpc]) for vpc in sorted(cutter.ports)}
     return Views(
         sites=sites,
         hosts=hosts_of(network, sites, cache),
         transits=transits(network, [leg for site in sites.values() for leg in site.legs], cutter.lists),
         outlets=tuple(_outlets(sites)),
+        around=around,
     )
 
 
 class _Cutter:
     """What is looked up for every VPC, made once."""
 
-    def __init__(self, network: Network, ports: Mapping[str, list[Port]], legs: Iterable[Leg]) -> None:
-        self.network, self.ports = network, ports
-        self.lists = PrefixLists(network)
+    def __init__(
+        self, network: Network, lists: PrefixLists, encryption: Encryption, ports: Mapping[str, list[Port]], legs: Iterable[Leg]
+    ) -> None:
+        self.network, self.lists, self.ports = network, lists, ports
+        self.encryption, self.exposure = encryption, Exposure(network)
         self.legs: defaultdict[str, list[Leg]] = defaultdict(list)
         for leg in legs:
             self.legs[leg.vpc].append(leg)
@@ -58,8 +66,9 @@ class _Cutter:
         for vpc, found_legs in self.legs.items():
             for leg in found_legs:
                 self.attached[leg.gateway].add(vpc)
-        self.internet = {item.vpc: item.id for item in network.internet_gateways.values() if item.vpc}
-        self.egress_only = {item.vpc: item.id for item in network.egress_only_gateways.values() if item.vpc}
+        lets = encryption.lets
+        self.internet = {item.vpc: item.id for item in network.internet_gateways.values() if item.vpc and lets(item.vpc, INTERNET)}
+        self.egress_only = {item.vpc: item.id for item in network.egress_only_gateways.values() if item.vpc and lets(item.vpc, EGRESS_ONLY)}
 
     def _rules(self, carriers: Mapping[str, list[str]]) -> dict[str, tuple[Rule, ...]]:
         rules = self.network.rules_of
@@ -103,14 +112,17 @@ class _Cutter:
             transit={leg.device: self._behind(vpc.id, leg) for leg in legs},
             prefix_lists=self.lists.of(_lists(rules.values(), tables.values()), tables.values()),
             gateways=gateways,
+            encrypted=self.encryption.enforced(vpc.id),
         )
+        modes = {item.id: self.exposure.mode(vpc, item) for item in subnets}
         return Site(
             view=view,
             internet=gateway,
             egress_only=egress,
-            public=_unique(self._public(vpc, ports)) if gateway else (),
-            open6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) == "off") if gateway else (),
-            egress6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and _mode(vpc, item) != BIDIRECTIONAL) if egress else (),
+            public=_unique(self._public(modes, ports)) if gateway else (),
+            open6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and modes[item.id] == OFF) if gateway else (),
+            closed6=self._closed6(ports) if gateway else (),
+            egress6=tuple(item.ipv6_cidr for item in subnets if item.ipv6_cidr and modes[item.id] != BIDIRECTIONAL) if egress else (),
             nats=tuple(
                 Nat(port.host, port.device, port.addresses[0], port.subnet, network.nat_gateways[port.host].connectivity != "private")
                 for port in ports
@@ -131,6 +143,8 @@ class _Cutter:
             if peering.status != "active" or other == vpc.id or other not in self.ports:
                 continue
             peer = self.network.vpcs[other]
+            if not self.encryption.lets_peering(vpc, peer):
+                continue
             near = peer.region == vpc.region
             yield Crossing(
                 id=peering.id,
@@ -181,7 +195,16 @@ class _Cutter:
                     found.update(self.lists.blocks(route.destination, route))
         return tuple(sorted(found))
 
-    def _public(self, vpc: Vpc, ports: Iterable[Port]) -> Iterator[tuple[str, str]]:
+    def _closed6(self, ports: Iterable[Port]) -> tuple[str, ...]:
+        """Addresses of ENIs to which nothing comes from the internet.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html (DenyAllIgwTraffic)
+        """
+        known = self.network.interfaces
+        denied = (port for port in ports if port.id in known and known[port.id].deny_igw)
+        return tuple(sorted({item for port in denied for item in port.own(6)}))
+
+    def _public(self, modes: Mapping[str, str], ports: Iterable[Port]) -> Iterator[tuple[str, str]]:
         """Private to public addresses that may pass the internet gateway.
 
         Block Public Access, when it blocks ingress only, leaves NAT gateways, which let nothing in by themselves:
@@ -190,8 +213,8 @@ class _Cutter:
         for port in ports:
             if port.kind == TRANSIT:
                 continue
-            mode = _mode(vpc, self.network.subnets[port.subnet])
-            if mode == BIDIRECTIONAL or (mode != "off" and port.kind != NAT):
+            mode = modes[port.subnet]
+            if mode == BIDIRECTIONAL or (mode != OFF and port.kind != NAT):
                 continue
             eni = self.network.interfaces.get(port.id)
             pairs = dict(eni.public_ips) if eni is not None else {}
@@ -214,17 +237,12 @@ def _unique(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _mode(vpc: Vpc, subnet: Subnet) -> str:
-    """What Block Public Access does to a subnet: an exclusion shows in the subnet's own state."""
-    return subnet.block_public_access or vpc.block_public_access or "off"
-
-
 def _carriers(ports: Iterable[Port]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for port in ports:
         for group in port.groups:
-            found[group] += port.addresses
-            found[group] += port.ipv6s
+            found[group] += port.own(4)
+            found[group] += port.own(6)
     return dict(found)
 
 

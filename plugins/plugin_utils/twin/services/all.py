@@ -46,7 +46,7 @@ def router_places(vpc: Vpc) -> list[Place]:
 
 @dataclass
 class _Opened:
-    """A namespace's services. ``made`` tells it from an earlier one of its name; ``blocks`` are the VPC's, by which addresses go."""
+    """A namespace's services. ``made`` tells it from an earlier one of its name; ``blocks``: what the addresses go by, which may change."""
 
     made: int
     blocks: object
@@ -89,12 +89,10 @@ class Services:
                 new[vpc.id] = (_Opened(self._identity(vpc.id), blocks), router_places(vpc))
         answering = [f"{kind}:{vpc}" for vpc in plane.network.vpcs for kind in ("serve", "services")]
         for namespace in (*answering, "internet"):
-            if self._is_new(namespace, None, seen):
-                ports = Answers(namespace, self._plane).ports()
-                new[namespace] = (
-                    _Opened(self._identity(namespace), None),
-                    [Place(_ANSWERS, socket.SOCK_STREAM, address, port) for address, port in ports],
-                )
+            ports = Answers(namespace, self._plane).ports()
+            if self._is_new(namespace, ports, seen):
+                places = [Place(_ANSWERS, socket.SOCK_STREAM, address, port) for address, port in ports]
+                new[namespace] = (_Opened(self._identity(namespace), ports), places)
         return new, [namespace for namespace in self._open if namespace not in seen or namespace in new]
 
     def _is_new(self, namespace: str, blocks: object, seen: set[str]) -> bool:

@@ -13,9 +13,8 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from ipaddress import ip_address
 
-from ..places import SERVER, SERVER_6, SERVER_NAME, SERVICES, SERVICES_6
+from ..places import SERVER_NAME
 from ..seams import Plane
 from .directory import endpoint_at
 from .listening import streams, within
@@ -89,7 +88,8 @@ class Answers:
     def ports(self) -> tuple[tuple[str, int], ...]:
         """Where it listens: address (empty for all) and port."""
         if self._namespace == "internet":
-            return ("", TLS), (SERVER, PLAIN), (SERVER_6, PLAIN)
+            around = self._plane().outside
+            return ("", TLS), (around.server, PLAIN), (around.server_6, PLAIN)
         return (("", TLS),)
 
     def what(self, own: str) -> str:
@@ -97,10 +97,10 @@ class Answers:
         if self._namespace.startswith("serve:"):
             endpoint = endpoint_at(self._plane().network, self._namespace.partition(":")[2], own)
             return f"{endpoint.service} behind the endpoint {endpoint.id}" if endpoint is not None else "an AWS service"
-        address = ip_address(own)
-        if own in (SERVER, SERVER_6):
+        around = self._plane().outside
+        if around.is_server(own):
             return f"a server on the internet, {SERVER_NAME}"
-        if self._namespace.startswith("services:") or address in (SERVICES if address.version == 4 else SERVICES_6):
+        if self._namespace.startswith("services:") or around.holds_service(own):
             return "AWS's public services"
         return ""
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from ....module_utils._model.network import Instance, Interface, Network
 from ..facts import Record
-from ..places import SERVER, SERVER_6, SERVER_NAME, service_address
+from ..places import SERVER_NAME
 from ..seams import Plane
 from .aws_names import service_host
 from .directory import PUBLIC_SUFFIX, addresses, endpoint_interfaces, endpoint_names
@@ -125,15 +125,15 @@ def _meaning(plane: Plane, vpc: str, name: str) -> _Meaning:
         if served is not None:
             return served
     if name.endswith(".arpa"):
-        return _reverse(network, vpc, name)
+        return _reverse(plane, vpc, name)
     if name.endswith(".internal"):
         return _internal(network, vpc, name)
     if name.endswith(PUBLIC_SUFFIX):
         return _endpoint_own(network, name)
     if name.endswith((".amazonaws.com", ".api.aws")):
-        return _amazon(network, vpc, name)
+        return _amazon(plane, vpc, name)
     if name == SERVER_NAME:
-        return _Meaning("internet.test", {"A": (SERVER,), "AAAA": (SERVER_6,)})
+        return _Meaning("internet.test", {"A": (plane.outside.server,), "AAAA": (plane.outside.server_6,)})
     return _Meaning("")
 
 
@@ -226,7 +226,8 @@ def _internal(network: Network, vpc: str, name: str) -> _Meaning:
     return _Meaning(domain)
 
 
-def _amazon(network: Network, vpc: str, name: str) -> _Meaning:
+def _amazon(plane: Plane, vpc: str, name: str) -> _Meaning:
+    network = plane.network
     host, _dot, domain = name.partition(".")
     if domain == "compute-1.amazonaws.com" or domain.endswith(".compute.amazonaws.com"):
         if match := _PUBLIC_NAME.fullmatch(host):
@@ -240,9 +241,9 @@ def _amazon(network: Network, vpc: str, name: str) -> _Meaning:
     service = service_host(name, network)
     if not service:
         return _Meaning(domain if domain.count(".") > 1 else "amazonaws.com")
-    values = {"A": (service_address(service),)}
+    values = {"A": (plane.outside.service(service),)}
     if service.endswith(".api.aws") or ".dualstack." in name:
-        values["AAAA"] = (service_address(service, 6),)
+        values["AAAA"] = (plane.outside.service(service, 6),)
     return _Meaning(domain, values)
 
 
@@ -261,13 +262,14 @@ def _reversed(name: str) -> IPv4Address | IPv6Address | None:
     return None
 
 
-def _reverse(network: Network, vpc: str, name: str) -> _Meaning:
+def _reverse(plane: Plane, vpc: str, name: str) -> _Meaning:
     """PTR: at once, whatever the address, for programs wait for it (ping does)."""
+    network = plane.network
     zone = "in-addr.arpa" if name.endswith("in-addr.arpa") else "ip6.arpa"
     address = _reversed(name)
     if address is None:
         return _Meaning(zone)
-    if address in (ip_address(SERVER), ip_address(SERVER_6)):
+    if plane.outside.is_server(str(address)):
         return _Meaning(zone, {"PTR": (SERVER_NAME,)})
     held = sorted(addresses(network).private.get(str(address), ()), key=lambda item: (item.vpc != vpc, item.id))
     for interface in held:

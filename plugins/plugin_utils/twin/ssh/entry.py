@@ -21,7 +21,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from ....module_utils._model.network import Instance, Network
-from ..places import CONTROLLER, CONTROLLER_6
 from ..seams import Kernel, Plane, TwinError, Waker
 from .forwarding import Tasks, dial
 from .pumps import Acceptor, End, joined
@@ -118,7 +117,8 @@ class Entry:
         if not 0 < port < 65536:
             raise ValueError(f"there is no port {port}")
         address = str(ip_address(str(wanted["address"]))) if wanted.get("address") else _public_address(self._plane().network, to)
-        source = CONTROLLER_6 if ":" in address else CONTROLLER
+        around = self._plane().outside
+        source = around.controller_6 if ":" in address else around.controller
         return await dial(self._kernel, INTERNET, address, port, CONNECT_SECONDS, source)
 
 
