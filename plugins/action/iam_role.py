@@ -12,3 +12,5 @@ class ActionModule(AmazonAction):
 
     MODULE = "amazon.aws.iam_role"
     UNREAD = ("assume_role_policy_document_raw",)
+    # Instance profiles are made and removed by amazon.aws.iam_instance_profile.
+    DEFAULTS = {"create_instance_profile": False, "delete_instance_profile": False}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -247,9 +247,10 @@ def _outside(world: World, ends: Sequence[End]) -> dict[Place, End]:
 
 
 def matrix_text(found: Matrix) -> str:
-    """A table for each question; questions with the same answers share one."""
+    """A table for each question; questions with the same answers share one. Blocks that are alike everywhere share a row and a column."""
     if not found.names:
         return "nothing of the topology is there"
+    found = _fewer_blocks(found)
     alike: dict[bytes, list[int]] = {}
     for number, cells in enumerate(found.cells):
         alike.setdefault(cells, []).append(number)
@@ -258,3 +259,23 @@ def matrix_text(found: Matrix) -> str:
         same = f"; the same for {', '.join(str(found.questions[number]) for number in rest)}" if rest else ""
         tables.append(found.table(first) + same)
     return "\n\n".join(tables)
+
+
+def _fewer_blocks(found: Matrix) -> Matrix:
+    """The matrix with one end for all blocks outside that are alike to every other end, called by the first of them."""
+    outside = [number for number, end in enumerate(found.members) if not end.vpc]
+    rest = [number for number in range(len(found.names)) if number not in outside]
+    alike: dict[object, list[int]] = {}
+    for one in outside:
+        asked = range(len(found.questions))
+        view = tuple((found.verdict(one, far, item), found.verdict(far, one, item)) for far in rest for item in asked)
+        alike.setdefault((view, found.names[one] if found.names[one] == "internet" else ""), []).append(one)
+    names = dict(enumerate(found.names))
+    names |= {first: f"{names[first]} and {len(more)} more" for first, *more in alike.values() if more}
+    kept = sorted([*rest, *(first for first, *_more in alike.values())])
+    return replace(
+        found,
+        names=tuple(names[number] for number in kept),
+        members=tuple(found.members[number] for number in kept),
+        classes=tuple(found.classes[number] for number in kept),
+    )

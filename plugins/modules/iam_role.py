@@ -10,7 +10,8 @@ short_description: Make or remove an IAM role, as M(amazon.aws.iam_role) does
 description:
   - Runs M(amazon.aws.iam_role), and leaves out of its result the announcement, made at every call, that a return value will go. Nothing of
     this collection reads that value.
-  - Takes what the roles and playbooks of this collection need; for more use M(amazon.aws.iam_role) itself.
+  - Takes what the roles and playbooks of this collection need; for more use M(amazon.aws.iam_role) itself. Makes and removes no instance
+    profile.
 author:
   - cloudnet.vpc contributors (@cloudnet)
 extends_documentation_fragment:
@@ -56,12 +57,6 @@ options:
   boundary:
     description: The ARN of the permissions boundary.
     type: str
-  create_instance_profile:
-    description: Whether an instance profile of the same name is made with it.
-    type: bool
-  delete_instance_profile:
-    description: Whether such a profile is removed with it.
-    type: bool
   tags:
     description: The role's tags.
     type: dict
@@ -78,8 +73,6 @@ EXAMPLES = r"""
       Statement:
         - {Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: "sts:AssumeRole"}
     managed_policies: [AmazonSSMManagedInstanceCore]
-    create_instance_profile: false
-    delete_instance_profile: false
 """
 
 RETURN = r"""
@@ -102,8 +95,6 @@ ARGUMENTS: dict[str, Any] = {
     "managed_policies": {"type": "list", "elements": "str"},
     "purge_policies": {"type": "bool", "default": True},
     "boundary": {"type": "str"},
-    "create_instance_profile": {"type": "bool"},
-    "delete_instance_profile": {"type": "bool"},
     "tags": {"type": "dict"},
 }
 

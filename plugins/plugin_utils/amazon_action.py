@@ -19,7 +19,10 @@ NO_KEYS = {"access_key": "", "secret_key": "", "session_token": ""}
 
 
 class AmazonAction(ActionBase):  # type: ignore[misc]
-    """``MODULE``: what is run. ``UNREAD``: return values of it that nothing here reads, whose end is no news to anybody."""
+    """``MODULE``: what is run. ``UNREAD``: return values of it that nothing here reads, whose end is no news to anybody.
+
+    ``DEFAULTS``: options that must be said, or the module announces that they will go.
+    """
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -27,10 +30,11 @@ class AmazonAction(ActionBase):  # type: ignore[misc]
     _supports_async = False
     MODULE = ""
     UNREAD: tuple[str, ...] = ()
+    DEFAULTS: Mapping[str, Any] = {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = {**self._defaults(), **self._task.args}
+        arguments = {**self.DEFAULTS, **self._defaults(), **self._task.args}
         if arguments.get("profile"):
             arguments = {**NO_KEYS, **arguments}
         result.update(self._execute_module(self.MODULE, module_args=arguments, task_vars=task_vars))

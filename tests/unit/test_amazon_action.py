@@ -16,6 +16,8 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.amazon_action import 
 ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.cloudnet.vpc.plugins"
 RAW = "In a release after 2026-05-01 iam_role.assume_role_policy_document_raw will no longer be returned."
+#: Options whose default amazon.aws announces to go, unless they are said.
+DEFAULTS = {"iam_role": {"create_instance_profile": False, "delete_instance_profile": False}, "iam_role_info": {}}
 OTHER = {"msg": "paths must begin and end with /", "collection_name": "amazon.aws"}
 
 
@@ -47,7 +49,7 @@ def run(name: str, args: dict[str, Any], answer: dict[str, Any], defaults: Any =
 def test_what_nobody_reads_is_not_announced_and_all_else_is(name: str) -> None:
     result, asked = run(name, {"name": "nodes"}, {"changed": True, "deprecations": [{"msg": RAW}]})
     assert "deprecations" not in result and result["changed"]
-    assert asked == [(f"amazon.aws.{name}", {"name": "nodes"})]
+    assert asked == [(f"amazon.aws.{name}", {"name": "nodes", **DEFAULTS[name]})]
     told, _asked = run(name, {"name": "nodes"}, {"failed": True, "msg": "no", "deprecations": [{"msg": RAW}, OTHER]})
     assert told["deprecations"] == [OTHER] and told["failed"] and told["msg"] == "no"
 
@@ -60,10 +62,10 @@ def test_defaults_of_a_play_reach_the_module() -> None:
     defaults = [{"group/amazon.aws.aws": {"region": "eu-west-1", "profile": "one"}}, {"amazon.aws.iam_role": {"profile": "two"}}]
     _result, asked = run("iam_role", {"name": "nodes"}, {}, defaults)
     keys = {"access_key": "", "secret_key": "", "session_token": ""}
-    assert asked[0][1] == {**keys, "region": "eu-west-1", "profile": "two", "name": "nodes"}
+    assert asked[0][1] == {**keys, "region": "eu-west-1", "profile": "two", "name": "nodes", **DEFAULTS["iam_role"]}
     # What the task says comes before; without a profile, keys count.
     _result, asked = run("iam_role", {"name": "nodes", "region": "us-east-1", "access_key": "AKIA"}, {}, defaults[:0])
-    assert asked[0][1] == {"name": "nodes", "region": "us-east-1", "access_key": "AKIA"}
+    assert asked[0][1] == {"name": "nodes", "region": "us-east-1", "access_key": "AKIA", **DEFAULTS["iam_role"]}
 
 
 def test_nothing_here_runs_what_announces_at_every_call() -> None:

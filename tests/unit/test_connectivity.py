@@ -236,6 +236,13 @@ def test_blocks_are_ends_of_the_matrix() -> None:
     assert {rows[block, "hub.ssh"] for block in found.names[1:]} == {"reachable"}
     assert found.counts() == {"reachable": 6, "blocked": 0, "unknown": 0}
     assert found.table().splitlines()[2].split() == ["198.51.100.0/24", "->", "yes", "-", "-", "-"]
+    # For people, blocks of which the same is true are one.
+    assert matrix_text(found) == (
+        "tcp 22                        hub.ssh  198.51.100.0/24 and 2 more\n"
+        "hub.ssh                    -> -        yes\n"
+        "198.51.100.0/24 and 2 more -> yes      -\n"
+        "2 of 2 reachable (100 %)"
+    )
     _told, world = stage(bastion("0.0.0.0/0"))
     assert named_matrix(world).names == ("hub.ssh", "internet")
 
