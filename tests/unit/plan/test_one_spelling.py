@@ -170,6 +170,14 @@ def test_what_is_needed_by_its_id_and_declared_no_longer_is_refused(there: tuple
     assert f"needs {cache} (vpcs.one.security_groups.cache), which this topology made and declares no longer" in finding.message
 
 
+def test_a_log_group_by_its_arn_is_the_log_group_of_that_name(there: tuple[World, dict[str, str]]) -> None:
+    built, _ids = there
+    logged = {"to": "/vpc/one", "role": "arn:aws:iam::111111111111:role/flows"}
+    done = built.under(edited(flow_logs=logged)).apply()
+    for arn in ("arn:aws:logs:us-east-1:111111111111:log-group:/vpc/one", "arn:aws:logs:us-east-1:111111111111:log-group:/vpc/one:*"):
+        assert not done.under(edited(flow_logs={**logged, "to": arn})).plan().actions
+
+
 ADOPTED = """
 name: old
 region: us-east-1

@@ -24,7 +24,7 @@ class FlowLogKind(TaggedKind):
         for name, vpc in ctx.vpcs.items():
             if (spec := vpc.flow_logs) and not vpc.remote:
                 full = f"vpcs.{name}.flow_logs"
-                attrs: dict[str, Any] = {"vpc": ctx.vpc_ref(name), "traffic": spec.traffic, "to": spec.to}
+                attrs: dict[str, Any] = {"vpc": ctx.vpc_ref(name), "traffic": spec.traffic, "to": _destination(spec.to)}
                 if spec.role:
                     attrs["role"] = spec.role
                 attrs["tags"] = ctx.tags(full, name, vpc)
@@ -34,7 +34,12 @@ class FlowLogKind(TaggedKind):
         yield from tagged(
             ctx,
             ctx.network.flow_logs,
-            lambda item: {"vpc": ctx.refer(item.resource), "traffic": item.traffic, "to": item.destination, "role": item.role},
+            lambda item: {
+                "vpc": ctx.refer(item.resource),
+                "traffic": item.traffic,
+                "to": _destination(item.destination),
+                "role": item.role,
+            },
         )
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
@@ -47,10 +52,10 @@ class FlowLogKind(TaggedKind):
             "TagSpecifications": tag_specifications("vpc-flow-log", after["tags"]),
         }
         to = str(after["to"])
-        if to.startswith("arn:") and ":log-group:" not in to:
+        if to.startswith("arn:"):
             request |= {"LogDestination": to, "LogDestinationType": "s3" if ":s3:" in to else "kinesis-data-firehose"}
         else:
-            request |= {"LogGroupName": to.rsplit(":log-group:", 1)[-1].removesuffix(":*"), "LogDestinationType": "cloud-watch-logs"}
+            request |= {"LogGroupName": to, "LogDestinationType": "cloud-watch-logs"}
         if after.get("role"):
             request["DeliverLogsPermissionArn"] = after["role"]
         made = run.call(action, "ec2:CreateFlowLogs", **request)
@@ -81,3 +86,8 @@ class FlowLogKind(TaggedKind):
                 destination=after["to"],
                 role=after.get("role", ""),
             )
+
+
+def _destination(to: str) -> str:
+    """Where a flow log goes in one spelling: a log group by its name, anything else by its ARN."""
+    return to.rsplit(":log-group:", 1)[-1].removesuffix(":*") if ":log-group:" in to else to
