@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import parse, rules, transit
-from .contradictions import contradictions
 from .gate import BAD_SHAPE, Fault, Gate, named, warnings
 from .network import (
     EncryptionControl,
@@ -88,6 +87,9 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "transit_attachments": ("TransitGatewayAttachments", "TransitGatewayVpcAttachments"),
 }
 
+#: States in which a group may be used in the other VPC: one that could not be ended goes on.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SecurityGroupVpcAssociation.html
+_ASSOCIATED = (None, "associated", "disassociation-failed")
 #: How far a connection has come. Its states only ever move to the right, so of two views the later state is the newer one.
 #: https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
 _PROGRESS = ("initiating-request", "pending-acceptance", "provisioning", "active", "deleting", "expired", "rejected", "failed", "deleted")
@@ -150,8 +152,7 @@ def build(snapshot: Snapshot) -> Network:
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
     complete = frozenset(snapshot.files) - {(fault.account, fault.region, fault.file) for fault in faults}
-    whole = replace(snapshot, files={place: items for place, items in snapshot.files.items() if place in complete})
-    told = (*snapshot.warnings, *warnings(fresh), *contradictions(whole))
+    told = (*snapshot.warnings, *warnings(fresh))
     return Network(**fields, others=others, complete=complete, untold=snapshot.untold, warnings=told, faults=faults)
 
 
@@ -229,7 +230,7 @@ def _vpcs(snapshot: Snapshot, memo: Memo) -> dict[str, Vpc]:
 def _groups(snapshot: Snapshot, memo: Memo) -> dict[str, SecurityGroup]:
     associated: defaultdict[str, list[str]] = defaultdict(list)
     for _account, _region, item in snapshot.items("SecurityGroupVpcAssociations"):
-        if item.get("State") in (None, "associated", "associating") and item.get("GroupId") and item.get("VpcId"):
+        if item.get("State") in _ASSOCIATED and item.get("GroupId") and item.get("VpcId"):
             associated[item["GroupId"]].append(item["VpcId"])
     found = _collect(snapshot, "SecurityGroups", parse.security_group, memo)
     return {
@@ -239,16 +240,19 @@ def _groups(snapshot: Snapshot, memo: Memo) -> dict[str, SecurityGroup]:
 
 
 def _rules(snapshot: Snapshot, memo: Memo) -> dict[str, Rule]:
-    """Group by group: from SecurityGroupRules where that holds some of the group's, else from the group's own permissions."""
+    """Group by group: from SecurityGroupRules, and from the group's own permissions where that file holds a part of them, or nothing."""
     found = _collect(
         snapshot, "SecurityGroupRules", lambda item, account, region: rules.rule(item, account, region, parse.tags(item)), memo
     )
-    told = {rule.group for rule in found.values()}
+    told: defaultdict[str, set[rules.Content]] = defaultdict(set)
+    for rule in found.values():
+        told[rule.group].add(rules.content(rule))
     for number, (account, region, item) in enumerate(snapshot.items("SecurityGroups")):
-        if item.get("GroupId") in told:
-            continue
         with _guarded(memo, account, region, "SecurityGroups", number, item):
-            found.update([(rule.id, rule) for rule in rules.derived(item, account, region)])
+            own = {rules.content(rule): rule for rule in rules.derived(item, account, region)}
+            known = told.get(item["GroupId"], set())
+            if known < own.keys():
+                found.update((rule.id, rule) for content, rule in own.items() if content not in known)
     return found
 
 

@@ -8,64 +8,59 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from . import rules
-from .network import Rule
-from .snapshot import Item, Snapshot
+from .files import Item, Place
 
+Files = Mapping[Place, tuple[Item, ...]]
 #: As many names as one line shows.
 _SHOWN = 5
 
 
-def contradictions(snapshot: Snapshot) -> tuple[str, ...]:
-    """One line for each account, Region and file in question. What is misshapen is left to the parsers, which name it."""
-    return (*_group_rules(snapshot), *_interfaces(snapshot))
+def contradictions(files: Files) -> tuple[str, ...]:
+    """One line for each account, Region and kind of disagreement. What is misshapen is left to the parsers, which name it."""
+    return (*_group_rules(files), *_interfaces(files))
 
 
-def _group_rules(snapshot: Snapshot) -> Iterator[str]:
+def _items(files: Files, name: str) -> Iterator[tuple[str, str, Item]]:
+    for (account, region, file), items in sorted(files.items(), key=lambda entry: entry[0]):
+        if file == name:
+            yield from ((account, region, item) for item in items)
+
+
+def _group_rules(files: Files) -> Iterator[str]:
     """SecurityGroupRules against the groups' own IpPermissions: the same rules, told by two calls."""
-    by_group: defaultdict[str, set[tuple[object, ...]]] = defaultdict(set)
-    for account, region, item in snapshot.items("SecurityGroupRules"):
+    by_group: defaultdict[str, set[rules.Content]] = defaultdict(set)
+    for account, region, item in _items(files, "SecurityGroupRules"):
         try:
-            by_group[str(item.get("GroupId"))].add(_content(rules.rule(item, account, region, {})))
+            by_group[str(item.get("GroupId"))].add(rules.content(rules.rule(item, account, region, {})))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-    partial: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    different: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for account, region, item in snapshot.items("SecurityGroups"):
-        if (account, region, "SecurityGroupRules") not in snapshot.files or not {"IpPermissions", "IpPermissionsEgress"} & item.keys():
+    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for account, region, item in _items(files, "SecurityGroups"):
+        if (account, region, "SecurityGroupRules") not in files or not {"IpPermissions", "IpPermissionsEgress"} & item.keys():
             continue
         try:
-            own = {_content(rule) for rule in rules.derived(item, account, region)}
+            own = {rules.content(rule) for rule in rules.derived(item, account, region)}
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         told = by_group.get(str(item.get("GroupId")), set())
-        if own and not told:
-            partial[account, region].append(str(item.get("GroupId")))
-        elif own != told:
-            different[account, region].append(str(item.get("GroupId")))
-    for (account, region), groups in sorted(partial.items()):
-        where = f"account {account}, Region {region}"
-        yield (
-            f"{where}: SecurityGroupRules.json holds no rules of {_some(groups)}, "
-            "which SecurityGroups.json says to have some; those are used"
-        )
-    for (account, region), groups in sorted(different.items()):
-        where = (
-            f"account {account}, Region {region}: SecurityGroups.json and SecurityGroupRules.json tell different rules of {_some(groups)}"
-        )
-        yield f"{where}; SecurityGroupRules.json is used"
+        if own != told:
+            kind = _NOTHING if not told else _PART if told < own else _OTHER
+            found[account, region, kind].append(str(item.get("GroupId")))
+    for (account, region, kind), groups in sorted(found.items()):
+        yield f"account {account}, Region {region}: " + kind.format(groups=_some(groups))
 
 
-def _content(rule: Rule) -> tuple[object, ...]:
-    peer = rule.cidr or rule.prefix_list or rule.source_group
-    return rule.egress, rule.protocol, rule.from_port, rule.to_port, peer
+_NOTHING = "SecurityGroupRules.json holds no rules of {groups}, which SecurityGroups.json says to have some; those are used"
+_PART = "SecurityGroupRules.json holds a part of the rules that SecurityGroups.json tells of {groups}; both are used"
+_OTHER = "SecurityGroups.json and SecurityGroupRules.json tell different rules of {groups}; SecurityGroupRules.json is used"
 
 
-def _interfaces(snapshot: Snapshot) -> Iterator[str]:
+def _interfaces(files: Files) -> Iterator[str]:
     """Interfaces that instances, endpoints and NAT gateways name, and NetworkInterfaces.json does not hold."""
-    known = {item.get("NetworkInterfaceId") for _account, _region, item in snapshot.items("NetworkInterfaces")}
+    known = {item.get("NetworkInterfaceId") for _account, _region, item in _items(files, "NetworkInterfaces")}
     lacking: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for account, region, id_ in _named(snapshot):
-        if id_ not in known and (account, region, "NetworkInterfaces") in snapshot.files:
+    for account, region, id_ in _named(files):
+        if id_ not in known and (account, region, "NetworkInterfaces") in files:
             lacking[account, region].add(id_)
     for (account, region), ids in sorted(lacking.items()):
         where = f"account {account}, Region {region}"
@@ -75,16 +70,16 @@ def _interfaces(snapshot: Snapshot) -> Iterator[str]:
         )
 
 
-def _named(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
-    for account, region, reservation in snapshot.items("Reservations"):
+def _named(files: Files) -> Iterator[tuple[str, str, str]]:
+    for account, region, reservation in _items(files, "Reservations"):
         for instance in _mappings(reservation, "Instances"):
             yield from ((account, region, id_) for id_ in _ids(instance, "NetworkInterfaces"))
-    for account, region, instance in snapshot.items("Instances"):
+    for account, region, instance in _items(files, "Instances"):
         yield from ((account, region, id_) for id_ in _ids(instance, "NetworkInterfaces"))
-    for account, region, nat in snapshot.items("NatGateways"):
+    for account, region, nat in _items(files, "NatGateways"):
         if nat.get("State") not in ("deleted", "deleting", "failed"):
             yield from ((account, region, id_) for id_ in _ids(nat, "NatGatewayAddresses"))
-    for account, region, endpoint in snapshot.items("VpcEndpoints"):
+    for account, region, endpoint in _items(files, "VpcEndpoints"):
         if str(endpoint.get("State")).lower() not in ("deleted", "deleting", "failed", "rejected", "expired"):
             yield from ((account, region, str(id_)) for id_ in endpoint.get("NetworkInterfaceIds") or ())
 

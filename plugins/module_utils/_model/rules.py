@@ -74,6 +74,15 @@ def rule(item: Mapping[str, Any], account: str, region: str, tags: Mapping[str, 
     )
 
 
+#: What a rule says, whatever its id.
+Content = tuple[bool, str, int | None, int | None, str]
+
+
+def content(rule: Rule) -> Content:
+    """What tells two rules of a group apart."""
+    return rule.egress, rule.protocol, rule.from_port, rule.to_port, rule.cidr or rule.prefix_list or rule.source_group
+
+
 def derived(group: Mapping[str, Any], account: str, region: str) -> Iterator[Rule]:
     """The rules in a group's own IpPermissions, for snapshots without SecurityGroupRules. Ids are made up, and the same on every run."""
     for egress, key in ((False, "IpPermissions"), (True, "IpPermissionsEgress")):

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..errors import SnapshotError
 from . import gate
+from .contradictions import contradictions
 from .files import ID_KEYS as ID_KEYS
 from .files import Item as Item
 from .files import Place as Place
@@ -221,7 +222,11 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
                 f"account {account}, Region {region}: no {', '.join(f'{file}.json' for file in missing)}; what they would tell is unknown"
             )
     admitted, faults = gate.Gate().admit({place: sorted_items(place[2], items) for place, items in files.items()})
-    return Snapshot(admitted, (*warnings, *gate.warnings(faults)), frozenset(untold - files.keys()), faults)
+    whole = {
+        place: items for place, items in admitted.items() if place not in {(fault.account, fault.region, fault.file) for fault in faults}
+    }
+    told = (*warnings, *gate.warnings(faults), *contradictions(whole))
+    return Snapshot(admitted, told, frozenset(untold - files.keys()), faults)
 
 
 def _word(folder: str) -> str:
