@@ -289,6 +289,11 @@ plane:
       type: list
       elements: str
       sample: []
+    missing:
+      description: The protections from its instances that this machine refuses, in words. What they are is in C(docs/security.md).
+      type: list
+      elements: str
+      sample: []
 ssh_config:
   description:
     - An ssh configuration by which C(ssh -F) reaches the instances, by their names and ids. The lab writes it anew as they come and go.

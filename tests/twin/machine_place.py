@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.cgroups import Groups
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.system import PR_SET_DUMPABLE, new_network_namespace, prctl
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.machines import ProcessMachines
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Machine
@@ -41,9 +42,9 @@ class Namespaces:
 class Place:
     """Instances, and short ways to run something in one."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Groups | None = None) -> None:
         kernel: Any = Namespaces()
-        self.machines = ProcessMachines(kernel, Path("/run"))
+        self.machines = ProcessMachines(kernel, Path("/run"), groups=groups)
         self._readers = ThreadPoolExecutor(64)
 
     async def boot(self, id: str = "i-1", **more: Any) -> None:

@@ -212,14 +212,16 @@ def _refuse_fixed(name: str, record: Record, status: Mapping[str, Any], wanted: 
 
 
 def _about_plane(name: str, status: Mapping[str, Any]) -> tuple[str, ...]:
-    """One line when a lab that was to have a data plane has none, or shows a snapshot; then also what of it was left out."""
+    """A line when a lab that was to have a data plane has none, or shows a snapshot, with what of it was left out; one for each protection
+    that it lacks."""
     plane = status.get("plane") or {}
     if plane.get("state") == "refused":
         return (f"lab {name} has no data plane, so that no packet flows and probes are predicted: {plane['why']}",)
+    lacking = tuple(f"lab {name} lacks a protection from its instances: {words}" for words in plane.get("missing") or ())
     if plane.get("snapshot"):
         shown = f"lab {name} shows the snapshot {status.get('snapshot')}: {plane['hosts']} instances, and an API that is empty"
-        return (shown, *plane.get("warnings", ()))
-    return ()
+        return (shown, *plane.get("warnings", ()), *lacking)
+    return lacking
 
 
 def _differs(settings: Mapping[str, Any], key: str, value: Any) -> bool:

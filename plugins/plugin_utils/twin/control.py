@@ -16,6 +16,7 @@ from .capture import Capture
 from .compile.network import Memo, compile_network, standing
 from .facts import Facts, HostFacts
 from .kernel.sync import NetworkKernel
+from .machines.confine import MISSING
 from .machines.machines import ProcessMachines
 from .machines.spec import machine_of
 from .render import render
@@ -42,6 +43,7 @@ class Control:
         self.state = KernelState()
         # Instances that somebody used: they stay awake until they stop.
         self.used: set[str] = set()
+        self.told_missing: set[str] = set()
         self.memo = Memo()
         self.changing = asyncio.Lock()
         self.thread = ThreadPoolExecutor(1, "kernel")
@@ -135,11 +137,18 @@ class Control:
                 # Listen first: whoever logs in waits for the boot, and no repeated SYN meets a closed port.
                 await self.ssh.serve(instance.id)
                 await self.machines.boot(machine_of(instance, self.plane))
+                self._tell_missing()
             self.services.agents.nudge()
 
         task = asyncio.create_task(boot())
         task.add_done_callback(_logged)
         self.booting[instance.id] = task
+
+    def _tell_missing(self) -> None:
+        """Log, once each, the protections from instances that this machine refuses."""
+        for name in sorted(self.machines.missing - self.told_missing):
+            self.told_missing.add(name)
+            LOG.warning("a protection is missing: %s", MISSING[name])
 
     async def wake(self, host: str) -> None:
         """Give an instance a namespace of its own and boot it (see seams.Waker)."""

@@ -16,7 +16,7 @@ import sys
 import traceback
 
 # All modules are loaded before the process leaves the lab's namespaces: afterwards it may not be allowed to read them.
-from . import inner, tree
+from . import cgroups, inner, tree
 from .wire import answer
 
 
@@ -32,25 +32,30 @@ def main(arguments: list[str]) -> int:
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
     channel = socket.socket(fileno=control)
+    groups = cgroups.make()
     try:
         missing = tree.enter()
     except OSError as error:
         channel.sendall(answer(0, error=f"namespaces are refused: {error.strerror or error}"))
+        groups.close()
         return 1
     child = os.fork()
     if child == 0:
         os.close(alive)
-        os._exit(_inner(channel, listener, missing))
+        os._exit(_inner(channel, listener, missing, groups))
     channel.close()
     if listener >= 0:
         os.close(listener)
-    return tree.watch(alive, child)
+    try:
+        return tree.watch(alive, child)
+    finally:
+        groups.close()
 
 
-def _inner(channel: socket.socket, listener: int, missing: list[str]) -> int:
+def _inner(channel: socket.socket, listener: int, missing: list[str], groups: cgroups.Groups) -> int:
     try:
         tree.settle()
-        inner.run(channel, socket.socket(fileno=listener) if listener >= 0 else None, missing)
+        inner.run(channel, socket.socket(fileno=listener) if listener >= 0 else None, missing, groups)
     except BaseException as error:
         traceback.print_exc()
         with contextlib.suppress(OSError):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from .cgroups import Groups
 from .control import Control
 from .kernel.sync import NetworkKernel
 from .machines.machines import ProcessMachines
@@ -23,11 +24,11 @@ from .wire import HEADER, answer, read_question
 LOG = logging.getLogger("cloudnet.twin")
 
 
-def run(channel: socket.socket, listener: socket.socket | None, missing: Iterable[str] = ()) -> None:
-    """Serve the lab until it closes the channel. ``missing``: protections that the tree misses."""
+def run(channel: socket.socket, listener: socket.socket | None, missing: Iterable[str] = (), groups: Groups | None = None) -> None:
+    """Serve the lab until it closes the channel. ``missing``: protections that the tree misses. ``groups``: the lab's control group."""
     # What starts instances is forked before there are threads and open sockets.
     kernel = NetworkKernel()
-    machines = ProcessMachines(kernel, Path(PRIVATE), missing)
+    machines = ProcessMachines(kernel, Path(PRIVATE), missing, groups)
     asyncio.run(_serve(channel, listener, kernel, machines))
 
 

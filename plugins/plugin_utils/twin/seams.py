@@ -20,7 +20,14 @@ class TwinError(Exception):
     """The kernel, or the data plane, could not do what was asked: one line for people."""
 
 
-class Kernel(Protocol):
+class NetworkNamespaces(Protocol):
+    """What instances need of the kernel's side."""
+
+    def descriptor(self, namespace: str) -> int:
+        """A descriptor of the namespace (for setns), borrowed: it stays the kernel's. Raises TwinError."""
+
+
+class Kernel(NetworkNamespaces, Protocol):
     """The namespaces. Blocking; ``apply`` is called by one thread at a time, the others from any."""
 
     def apply(self, state: KernelState) -> None:
@@ -28,9 +35,6 @@ class Kernel(Protocol):
 
     def socket(self, namespace: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A new socket that lives in a namespace. Raises TwinError when there is none of that name."""
-
-    def descriptor(self, namespace: str) -> int:
-        """A descriptor of the namespace (for setns), borrowed: it stays the kernel's. Raises TwinError."""
 
     def close(self) -> None:
         """Let go of all namespaces."""

@@ -225,6 +225,14 @@ def test_a_lab_without_a_data_plane_says_why() -> None:
     assert "/copy: 3 instances" in line
 
 
+def test_a_lab_says_which_protections_it_lacks() -> None:
+    plane = {"state": "idle", "why": "", "hosts": 0, "snapshot": False, "missing": ["this kernel filters no calls", "no memory is limited"]}
+    assert lifecycle._about_plane("mine", {"plane": plane}) == (
+        "lab mine lacks a protection from its instances: this kernel filters no calls",
+        "lab mine lacks a protection from its instances: no memory is limited",
+    )
+
+
 def test_what_a_lab_has_from_its_start_cannot_be_changed() -> None:
     record = Record("mine", 1, "", "", 4566, "http://127.0.0.1:4566", "t", "us-east-1", "", "", "", "")
     status = {"default_vpc": False, "twin": "auto", "snapshot": ""}

@@ -363,18 +363,18 @@ def test_why_not_says_how(expected: str) -> None:
 
 
 def test_why_not_without_linux_or_nftables(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = support.why_not.__wrapped__
+    ask = support.trial.__wrapped__
     monkeypatch.setattr(support, "available", lambda: False)
-    assert "sudo apt-get install nftables" in ask()
+    assert "sudo apt-get install nftables" in ask().why_not
     monkeypatch.setattr(support.sys, "platform", "darwin")
-    assert ask().startswith("the twin needs Linux")
+    assert ask().why_not.startswith("the twin needs Linux")
 
 
 def test_why_not_tells_what_the_try_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program's last line is what counts; one that prints nothing has failed."""
-    ask = support.why_not.__wrapped__
+    ask = support.trial.__wrapped__
     monkeypatch.setattr(support, "available", lambda: True)
     monkeypatch.setattr(support.sys, "platform", "linux")
     for module, expected in {"this": "at the step of ", "no.such.module": "No module named"}.items():
         monkeypatch.setattr(support, "_MODULE", module)
-        assert expected in ask()
+        assert expected in ask().why_not

@@ -43,7 +43,9 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
         if snapshot:
             raise ValueError("snapshot: a snapshot is shown by the data plane, which twin: off leaves out")
         return
-    refused = _why_not() if why_not is None else why_not
+    refused, missing = _trial() if why_not is None else (why_not, ())
+    for protection in missing:
+        LOG.warning("a protection from instances is missing: %s", protection)
     if refused and (wanted == "required" or snapshot):
         raise ValueError(
             f"the data plane that {'twin: required' if wanted == 'required' else 'the snapshot'} needs cannot be had: {refused}"
@@ -73,6 +75,7 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
         ssh=(str(sockets / SOCKET), str(written.config)),
         start=begin,
         why_not=refused,
+        missing=missing,
         log=folder / "lab.log",
         bind=lambda: _bind(sockets / SOCKET),
         fixed=fixed,
@@ -89,7 +92,7 @@ def attach(lab: Lab, folder: Path, sockets: Path, start: Callable[..., Twin] = T
 
 
 def plane_status(lab: Lab) -> dict[str, Any]:
-    """A lab's ``{state, why, hosts, snapshot, warnings, ssh_socket, ssh_config}``; see DataPlane.status."""
+    """A lab's ``{state, why, hosts, snapshot, warnings, missing, ssh_socket, ssh_config}``; see DataPlane.status."""
     if lab.plane is None:
         return {
             "state": OFF,
@@ -97,6 +100,7 @@ def plane_status(lab: Lab) -> dict[str, Any]:
             "hosts": 0,
             "snapshot": False,
             "warnings": [],
+            "missing": [],
             "ssh_socket": "",
             "ssh_config": "",
         }
@@ -104,12 +108,17 @@ def plane_status(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def _why_not() -> str:
-    """Why there can be no data plane on this machine. Known before there is an instance, so that nobody counts on packets until then."""
-    from ...twin.kernel.support import why_not
+def _trial() -> tuple[str, tuple[str, ...]]:
+    """Why there can be no data plane on this machine, and which protections from instances it refuses, in words. Known before there is an
+    instance, so that nobody counts on packets until then."""
+    from ...twin.kernel.support import trial
+    from ...twin.machines.confine import MISSING
 
     lacking = [name for name, package in NEEDS.items() if importlib.util.find_spec(package) is None]
-    return f"the data plane needs {' and '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else why_not()
+    if lacking:
+        return f"the data plane needs {' and '.join(lacking)}: pip install {' '.join(lacking)}", ()
+    found = trial()
+    return found.why_not, tuple(MISSING[name] for name in found.missing)
 
 
 def _bind(path: Path) -> socket.socket:

@@ -51,7 +51,8 @@ _RESET = Mark(action="reset")
 
 
 class DataPlane:
-    """One lab's. ``start`` makes the twin, ``why_not`` tells why there can be none ("" when there can).
+    """One lab's. ``start`` makes the twin, ``why_not`` tells why there can be none ("" when there can), ``missing`` which protections
+    from instances this machine refuses, in words.
 
     ``fixed``: a network to show instead of the lab's own (a snapshot), with its facts. ``on_hosts`` is called with the listing of hosts
     when that has changed, outside all locks. ``bind`` gives the socket by which the user comes in; ``ssh``: its path, and the path of the
@@ -64,6 +65,7 @@ class DataPlane:
         *,
         start: Callable[[socket.socket | None, Path | None, Mapping[str, Any]], Twin] = Twin.start,
         why_not: str = "",
+        missing: Sequence[str] = (),
         log: Path | None = None,
         bind: Callable[[], socket.socket] | None = None,
         fixed: tuple[Network, Facts] | None = None,
@@ -73,6 +75,7 @@ class DataPlane:
         self._ssh = ssh
         self._lab, self._start, self._log, self._bind = lab, start, log, bind
         self._refused, self._fixed, self._on_hosts = why_not, fixed, on_hosts
+        self._missing = list(missing)
         self._why = ""
         self._listener: socket.socket | None = None
         self.twin: Twin | None = None
@@ -310,7 +313,7 @@ class DataPlane:
     # -- what control and Systems Manager ask --------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """``{state, why, hosts, snapshot, warnings, ssh_socket, ssh_config}``; the paths are empty where there is no data plane.
+        """``{state, why, hosts, snapshot, warnings, missing, ssh_socket, ssh_config}``; the paths are empty where there is no data plane.
 
         States: off, idle (nothing runs), on, failed (the last good state stays), refused.
         """
@@ -327,6 +330,7 @@ class DataPlane:
         way_in = ("", "") if self._refused else self._ssh
         told: dict[str, Any] = {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
         told["warnings"] = list(self._fixed[0].warnings) if self._fixed is not None else []
+        told["missing"] = self._missing
         return {**told, "ssh_socket": way_in[0], "ssh_config": way_in[1]}
 
     @property

@@ -7,15 +7,22 @@ The try is a program of its own, for a process with threads can have no user nam
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..seams import Machine, TwinError
 from .nft import NftError, Table, available
+
+if TYPE_CHECKING:
+    from ..cgroups import Groups
+    from ..machines.machines import ProcessMachines
 
 _MODULE = "ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.support"
 _SECONDS = 30
@@ -69,16 +76,34 @@ def explain(
     return f"namespaces do not work here, at the step of {step}: {words}"
 
 
-@cache
-def why_not() -> str:
-    """Empty when namespaces, wires and rulesets can be had, rootless or as root; else one line with the reason and the way to get them.
+class Trial(NamedTuple):
+    """What came of the try. ``why_not``: empty when the twin can be had, else one line with the reason and the way to get it.
 
-    It takes about a fifth of a second the first time, and leaves nothing behind.
+    ``missing``: protections from instances that it would lack, of machines.confine.MISSING.
     """
+
+    why_not: str
+    missing: tuple[str, ...] = ()
+
+
+def why_not() -> str:
+    """Empty when namespaces, wires, rulesets and instances can be had; see ``Trial``."""
+    return trial().why_not
+
+
+@cache
+def trial() -> Trial:
+    """Try, rootless or as root. It takes about a third of a second the first time, and leaves nothing behind."""
+    why, said = _asked()
+    return Trial(why, tuple(said.split()))
+
+
+def _asked() -> tuple[str, str]:
+    """The reason, and the protections that are missing."""
     if sys.platform != "linux":
-        return "the twin needs Linux, for it lives in the kernel's network namespaces: try a Linux machine or a virtual one"
+        return "the twin needs Linux, for it lives in the kernel's network namespaces: try a Linux machine or a virtual one", ""
     if not available():
-        return "neither libnftables nor the nft program is installed: sudo apt-get install nftables (or: sudo dnf install nftables)"
+        return "neither libnftables nor the nft program is installed: sudo apt-get install nftables (or: sudo dnf install nftables)", ""
     root = str(Path(__file__).resolve().parents[4])
     for folder in Path(__file__).parents:
         if folder.name == "ansible_collections":
@@ -96,19 +121,21 @@ def why_not() -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"namespaces do not work here: a try of them did not end in {_SECONDS} s"
+        return f"namespaces do not work here: a try of them did not end in {_SECONDS} s", ""
     lines = done.stdout.splitlines()
-    if lines and lines[-1] == "ok":
-        return ""
+    if lines and lines[-1].split(" ")[0] == "ok":
+        return "", lines[-1][2:]
     step, _tab, rest = (lines[-1] if lines else "start\t0\t").partition("\t")
     number, _tab, words = rest.partition("\t")
     said = words or (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
-    return explain(step, int(number or 0), said, root=os.geteuid() == 0)
+    return explain(step, int(number or 0), said, root=os.geteuid() == 0), ""
 
 
-def _try() -> tuple[str, int, str]:
-    """Do once what the data plane does. The step that failed, the number and the words of its error; an empty step is none."""
+def _try(missing: Iterable[str], groups: Groups) -> tuple[str, int, str]:
+    """Do once what the data plane does. The step that failed, the number and the words of its error; an empty step is none, and then the
+    words are the protections that are missing."""
     from .. import tree
+    from ..machines.machines import ProcessMachines
     from ..state import ROUTER, Chain, Ruleset, Wire, WireEnd
     from . import sysctls
     from .netlink import Netlink, NetlinkError, new_wire
@@ -129,30 +156,57 @@ def _try() -> tuple[str, int, str]:
         hook = "type filter hook forward priority 0; policy drop;"
         chain = Chain("gate", ("ct state established,related accept", "ip saddr 10.0.0.1 log group 22"), hook)
         Table(places[0]).load(Ruleset(chains={"gate": chain}))
+        step = "instances"
+        machines = ProcessMachines(_OneNamespace(places[1]), Path(tree.PRIVATE), missing, groups)
+        asyncio.run(_boot(machines))
     except OSError as error:
         return step, error.errno or 0, str(error)
     except NetlinkError as error:
         return step, error.failures[0].number, str(error)
-    except NftError as error:
+    except (NftError, TwinError) as error:
         return step, 0, str(error)
-    return "", 0, ""
+    return "", 0, " ".join(sorted(machines.missing))
+
+
+class _OneNamespace:
+    """See seams.NetworkNamespaces."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def descriptor(self, namespace: str) -> int:
+        """The one there is."""
+        return self._handle
+
+
+async def _boot(machines: ProcessMachines) -> None:
+    try:
+        await machines.boot(Machine("i-0", "trial", "10.0.0.1", "ec2-user", "", ""))
+        running = await machines.spawn("i-0", ["true"])
+        if await running.wait():
+            raise TwinError("a program that was started in one did not end well")
+    finally:
+        await machines.close()
 
 
 def main() -> int:
     """Try in a child that is process 1 of its own tree, so that all ends with it; print what came of it."""
-    from .. import tree
+    from .. import cgroups, tree
 
+    groups = cgroups.make()
     try:
-        tree.enter()
+        missing = tree.enter()
     except OSError as error:
+        groups.close()
         print(f"namespaces\t{error.errno or errno.EPERM}\t{error}")
         return 1
     child = os.fork()
     if child == 0:
-        step, number, words = _try()
-        print(f"{step}\t{number}\t{' '.join(words.split())}" if step else "ok", flush=True)
+        step, number, words = _try(missing, groups)
+        print(f"{step}\t{number}\t{' '.join(words.split())}" if step else f"ok {words}", flush=True)
         os._exit(0)
     os.waitpid(child, 0)
+    groups.close()
     return 0
 
 

@@ -67,15 +67,16 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 """By protection: paths below /proc/sys and their values, in the instance's user and IPC namespaces."""
 
 MISSING: Mapping[str, str] = {
-    "filter": "this kernel filters no system calls, so that instances reach kernel keyrings and vsock",
-    "namespaces": "this kernel does not limit namespaces of an instance's own",
+    "filter": "this kernel filters no system calls, so instances reach kernel keyrings and vsock",
+    "namespaces": "this kernel does not limit the namespaces of an instance's own",
     "watches": "this kernel does not limit an instance's file watches, which count for the lab's user",
     "ipc": "this kernel does not limit an instance's System V shared memory and queues",
-    "proc": "parts of /proc cannot be hidden from instances, so that they see the machine's",
+    "proc": "parts of /proc cannot be hidden, so instances see the machine's",
     "ids": "there are no ids left that an instance shares with no other: end other labs of root's, or use fewer instances at a time",
+    "memory": "no control group (cgroup v2) with memory and pids is delegated to the lab, so only single processes have a limit of memory",
     "oom": "the kernel cannot be told to end instances first when memory is short",
 }
-"""Protections that a kernel may refuse: what is so without it."""
+"""Protections that a machine may refuse: what is so without it."""
 
 
 def confine(code: bytes, *, ids: bool) -> None:

@@ -14,9 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..cgroups import Groups
 from ..host_ids import Slots
 from ..kernel.system import MNT_DETACH, MS_NODEV, mount, umount
-from ..seams import Kernel, Machine, TwinError
+from ..seams import Machine, NetworkNamespaces, TwinError
 from . import files
 from .asking import GoneError, Process, Zygote
 from .calls import clone_mount
@@ -51,10 +52,10 @@ class ProcessMachines:
     """Instances as processes. To be made by a process without threads, which is root in a user and a mount namespace of its own.
 
     ``folder``: where disks are mounted; a private file system in memory. ``missing``: protections that the tree
-    misses. ``ids``: whether an instance's root and its user are different ids. Raises TwinError.
+    misses. ``groups``: the lab's control group. ``ids``: whether an instance's root and its user are different ids. Raises TwinError.
     """
 
-    def __init__(self, kernel: Kernel, folder: Path, missing: Iterable[str] = ()) -> None:
+    def __init__(self, kernel: NetworkNamespaces, folder: Path, missing: Iterable[str] = (), groups: Groups | None = None) -> None:
         self._kernel = kernel
         self._disks = folder / "disks"
         self._disks.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ class ProcessMachines:
         # Protections that this kernel refuses, as far as instances were booted; see confine.MISSING.
         self.missing = self._zygote.missing
         self.missing.update(missing)
+        self._groups = groups or Groups(None)
         self._machines: dict[str, _Disk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -123,6 +125,7 @@ class ProcessMachines:
                     umount(disk.folder, MNT_DETACH)
                 with suppress(OSError):
                     disk.folder.rmdir()
+            self._groups.remove(id)
             if disk.first >= 0:
                 self._slots.leave(disk.first)
 
@@ -221,7 +224,7 @@ class ProcessMachines:
     async def _start(self, disk: _Disk) -> None:
         machine = disk.machine
         script = boot_script(machine.user_data, machine.user) if machine.user_data and not disk.filled else b""
-        handle = -1
+        handle = group = -1
         try:
             if not disk.folder.is_dir():
                 disk.folder.mkdir(mode=0o700)
@@ -244,12 +247,17 @@ class ProcessMachines:
                 private_files={files.USER_DATA: machine.user_data, files.BOOT_SCRIPT: script} if script else {},
             )
             network = self._kernel.descriptor(machine.id)
-            process = await self._zygote.request([network, handle], do="boot", instance=machine.id, first=disk.first, boot=boot)
+            group = self._groups.open(machine.id)
+            if group < 0:
+                self.missing.add("memory")
+            handles = [network, handle, *([group] if group >= 0 else [])]
+            process = await self._zygote.request(handles, do="boot", instance=machine.id, first=disk.first, boot=boot)
         except (OSError, TwinError) as error:
             raise TwinError(f"{machine.id} does not boot: {error}") from None
         finally:
-            if handle >= 0:
-                os.close(handle)
+            for descriptor in (handle, group):
+                if descriptor >= 0:
+                    os.close(descriptor)
         disk.filled = True
         disk.process = process
 

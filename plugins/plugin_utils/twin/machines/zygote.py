@@ -44,7 +44,7 @@ from ..kernel.system import (
     setns,
     unshare,
 )
-from .calls import close_all_but, leave_keyring
+from .calls import close_all_but, fork_into, leave_keyring
 from .confine import PROCESSES, first_to_end, learn
 from .files import USER_ID
 from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
@@ -61,15 +61,16 @@ _GONE = (errno.ESRCH, errno.ENOMEM)
 class _Birth:
     """A child that is not yet what it is to be: what it said so far through its end of ``channel``.
 
-    ``instance``: of a boot; empty for a program. ``first``: see _Instance. ``helper``: who enters the namespaces of a boot, and has
-    process 1 as its child.
+    ``instance``: of a boot; empty for a program. ``first``, ``group``: see _Instance. ``helper``: who enters the namespaces of a boot, and
+    has process 1 as its child.
     """
 
-    def __init__(self, key: int, channel: socket.socket, instance: str, first: int, helper: int, pid: int) -> None:
+    def __init__(self, key: int, channel: socket.socket, instance: str, first: int, group: int, helper: int, pid: int) -> None:
         self.key = key
         self.channel = channel
         self.instance = instance
         self.first = first
+        self.group = group
         self.helper = helper
         self.pid = pid
         self.ready = False
@@ -81,19 +82,21 @@ class _Birth:
 class _Instance:
     """One that runs: its process 1, and as descriptors that process, and the namespace in which its user has another name (-1 for none).
 
-    ``first``: the first of its ids as we count them, 0 for the one that all have.
+    ``first``: the first of its ids as we count them, 0 for the one that all have. ``group``: its control group, -1 for none.
     """
 
-    def __init__(self, pid: int, first: int, handle: int, other: int) -> None:
+    def __init__(self, pid: int, first: int, group: int, handle: int, other: int) -> None:
         self.pid = pid
         self.first = first
+        self.group = group
         self.handle = handle
         self.other = other
 
     def close(self) -> None:
         os.close(self.handle)
-        if self.other >= 0:
-            os.close(self.other)
+        for descriptor in (self.other, self.group):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 class _Zygote:
@@ -157,7 +160,8 @@ class _Zygote:
     # -- questions -------------------------------------------------------------------------------------------------------------------
 
     def do_boot(self, key: int, instance: str, first: int, boot: Boot, descriptors: list[int]) -> None:
-        network, disk = descriptors
+        network, disk, *groups = descriptors
+        group = os.dup(groups[0]) if groups else -1
 
         def body(channel: socket.socket) -> None:
             process = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -191,7 +195,7 @@ class _Zygote:
             close_all_but({channel.fileno()})
             idle(self.filter, ids=self.ids)
 
-        self._bear(key, instance, first, body, {network, disk})
+        self._bear(key, instance, first, group, body, {network, disk})
 
     def do_spawn(self, key: int, instance: str, request: Launch, descriptors: list[int]) -> None:
         if instance not in self.instances:
@@ -214,7 +218,7 @@ class _Zygote:
         # Children are born in the instance's process ids at once; that spares a fork between.
         setns(home.handle, CLONE_NEWPID)
         try:
-            self._bear(key, "", home.first, body, {home.handle, home.other, *descriptors})
+            self._bear(key, "", home.first, home.group, body, {home.handle, home.other, *descriptors})
         finally:
             setns(self.own, CLONE_NEWPID)
 
@@ -232,16 +236,24 @@ class _Zygote:
 
     # -- children --------------------------------------------------------------------------------------------------------------------
 
-    def _bear(self, key: int, instance: str, first: int, body: Callable[[socket.socket], None], keep: set[int]) -> None:
+    def _bear(self, key: int, instance: str, first: int, group: int, body: Callable[[socket.socket], None], keep: set[int]) -> None:
         """Fork a child that runs the body; what goes wrong in it, or in a child of its own, before an exec, it says itself."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
+        pid, missing = -1, []
+        if group >= 0:
+            try:
+                pid = fork_into(group)
+            except OSError:
+                missing = ["memory"]
+        if pid < 0:
+            pid = os.fork()
         if pid == 0:
             _as_child(theirs, body, keep)
         theirs.close()
         if instance:
             self.helpers.add(pid)
-        birth = _Birth(key, ours, instance, first, pid, 0 if instance else pid)
+        birth = _Birth(key, ours, instance, first, group, pid, 0 if instance else pid)
+        birth.missing = missing
         self.births[ours.fileno()] = birth
         self.selector.register(ours, selectors.EVENT_READ, birth)
 
@@ -268,7 +280,7 @@ class _Zygote:
             birth.error = birth.error or rest
         elif word == "ready":
             birth.ready = True
-            birth.missing = rest.split()
+            birth.missing += rest.split()
         if not message:
             self._born(birth)
 
@@ -285,9 +297,11 @@ class _Zygote:
                 self.helpers.add(birth.pid)
             if birth.other >= 0:
                 os.close(birth.other)
+            if birth.instance and birth.group >= 0:
+                os.close(birth.group)
         else:
             if birth.instance:
-                self.instances[birth.instance] = _Instance(birth.pid, birth.first, os.pidfd_open(birth.pid), birth.other)
+                self.instances[birth.instance] = _Instance(birth.pid, birth.first, birth.group, os.pidfd_open(birth.pid), birth.other)
             self._say(key=birth.key, pid=birth.pid, missing=birth.missing)
             self.living.add(birth.pid)
         if birth.pid in self.unclaimed:
