@@ -126,6 +126,14 @@ async def test_the_machines_part_of_proc(place: Place) -> None:
 
 
 @with_machines
+async def test_the_kernel_ends_instances_first(place: Place) -> None:
+    await place.boot()
+    for root in (False, True):
+        assert await place.say("cat /proc/self/oom_score_adj /proc/1/oom_score_adj", root=root) == "1000\n1000"
+    assert Path("/proc/self/oom_score_adj").read_text() != "1000\n"
+
+
+@with_machines
 async def test_capabilities(place: Place) -> None:
     """Root of an instance has no capability that the filter or its limits count on, whatever it becomes."""
     await place.boot()

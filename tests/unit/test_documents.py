@@ -37,3 +37,15 @@ def test_the_index_knows_every_document() -> None:
 def test_a_link_into_nowhere_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("[b](b.md#part) [c](c.md) [d](https://example.com/d) [e](#e)\n```\n[f](f.md)\n```\n", encoding="utf-8")
     assert links(tmp_path / "a.md") == [tmp_path / "b.md", tmp_path / "c.md"]
+
+
+def test_the_tests_that_security_names_are_there() -> None:
+    """By file, or by name alone in the file that its last part speaks of."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    alone = re.findall(r"`(test_\w+)`", text)
+    assert named and alone
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file, _name in named}
+    assert [f"{file}::{name}" for file, name in named if name and f"def {name}(" not in sources[file]] == []
+    everything = "".join(sources.values()) + (ROOT / "tests/twin/test_confinement.py").read_text(encoding="utf-8")
+    assert [name for name in alone if f"def {name}(" not in everything] == []
