@@ -14,7 +14,7 @@ from ._aws.client import Client
 from ._aws.observe import FILTER_VALUES, READS
 from ._model.network import Network
 from ._model.snapshot import Snapshot, plain, sorted_items
-from ._topology.types import Topology
+from ._topology.types import Topology, VpcSpec
 from ._topology.width import public
 from .errors import AwsError, CredentialsError, EndpointUnreachable
 
@@ -58,7 +58,19 @@ def missing(topology: Topology, network: Network, ids: Mapping[str, str], accoun
         for file in sorted(files)
         if (*place, file) not in network.complete
     ]
-    return [*found, *(item for place in places for item in _prefix_lists(network, *place))]
+    lists: dict[tuple[str, str], set[str]] = {place: set() for place in places}
+    for vpc in topology.vpcs.values():
+        if not vpc.remote and (named := _declared_lists(topology, vpc)):
+            lists.setdefault((accounts[vpc.account], vpc.region), set()).update(named)
+    return [*found, *(item for place, named in lists.items() for item in _prefix_lists(network, *place, named))]
+
+
+def _declared_lists(topology: Topology, vpc: VpcSpec) -> set[str]:
+    """The prefix lists that a VPC's rules and routes name by id: of one's own name the entries are declared."""
+    named = {rule.prefix_list for group in vpc.security_groups.values() for rule in (*group.rules, *(group.egress or ()))}
+    named |= {route.to for table in vpc.route_tables.values() for route in table.routes}
+    named |= {allow.source.name for allow in topology.allows if allow.source.kind == "prefix_list" and allow.target.vpc == vpc.name}
+    return {item for item in named if item.startswith("pl-")}
 
 
 def _names_outside(topology: Topology, network: Network) -> bool:
@@ -76,9 +88,10 @@ def _names_outside(topology: Topology, network: Network) -> bool:
     return any(public([block], block.version) for block in map(ipaddress.ip_network, blocks))
 
 
-def _prefix_lists(network: Network, account: str, region: str) -> Iterator[Missing]:
-    """The entries of lists that rules and routes name; those of AWS's own are told too."""
-    named = {rule.prefix_list for rule in network.rules.values() if rule.prefix_list and (rule.account, rule.region) == (account, region)}
+def _prefix_lists(network: Network, account: str, region: str, declared: set[str]) -> Iterator[Missing]:
+    """The entries of lists that rules and routes name, there or ``declared``; those of AWS's own are told too."""
+    rules = (rule for rule in network.rules.values() if (rule.account, rule.region) == (account, region))
+    named = declared | {rule.prefix_list for rule in rules if rule.prefix_list}
     for table in network.route_tables.values():
         if (table.account, table.region) == (account, region):
             named |= {route.destination for route in table.routes if route.destination.startswith("pl-")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Interface, Network, Vpc
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Interface, Network, PrefixList, Vpc
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import load
@@ -464,3 +464,25 @@ def test_gateways_of_an_adopted_vpc_are_read_where_rules_speak_of_what_is_outsid
         topology = load({"name": "a", "region": "us-east-1", "vpcs": {"hub": adopted}})
         wanted = {item.file for item in missing(topology, network, {"vpcs.hub": "vpc-0123456789abcdef0"}, ACCOUNTS)}
         assert ({"InternetGateways", "NatGateways", "EgressOnlyInternetGateways"} <= wanted) is doors, rules
+
+
+def test_lists_that_rules_will_name_are_read_and_told() -> None:
+    """Before the rule is there, and in an account where nothing of the topology is."""
+    topology = load(bastion("pl-0123456789abcdef0"))
+    wanted = missing(topology, Network(), {}, ACCOUNTS)
+    assert [(item.file, item.ids) for item in wanted] == [
+        ("ManagedPrefixLists", ("pl-0123456789abcdef0",)),
+        ("PrefixListEntries", ("pl-0123456789abcdef0",)),
+    ]
+    allowed = load({**bastion(), "allow": [{"from": "pl-0123456789abcdef0", "to": "hub.ssh", "tcp": 22}]})
+    assert missing(allowed, Network(), {}, ACCOUNTS) == wanted
+    entries = ("8.0.0.0/7", "198.51.100.0/24")
+    listed = PrefixList(id="pl-0123456789abcdef0", account="111111111111", region="us-east-1", list_name="far", entries=entries)
+    told, _world = stage(bastion("pl-0123456789abcdef0"), start=Network(prefix_lists={listed.id: listed}))
+    assert [line for line in connectivity_lines(told) if "-> internet" not in line] == [
+        "opens: 198.51.100.0/24 -> hub.ssh tcp 22",
+        "opens: 8.0.0.0/7 -> hub.ssh tcp 22",
+    ]
+    # Where the entries cannot be read, it is not known who may come; that somebody may is said.
+    told, _world = stage(bastion("pl-0123456789abcdef0"))
+    assert "may change: internet -> hub.ssh tcp 22 (not all that decides is known)" in connectivity_lines(told)
