@@ -67,6 +67,14 @@ def test_a_live_connection_goes_before_a_dead_one(built: World, dead: str) -> No
     assert ops(built.with_("peerings", old).plan()) == []
 
 
+def test_a_connection_that_is_declared_the_other_way_round_is_not_said_to_turn(built: World) -> None:
+    turned = built.under(TWO.replace("between: [a, b]", "between: [b, a]"))
+    (action,) = turned.plan()
+    assert action.before is not None and action.after is not None
+    assert [key for key in action.after if action.before[key] != action.after[key]] == ["tags"]
+    assert not turned.apply().plan().actions
+
+
 def test_a_live_connection_of_the_other_direction_serves(built: World) -> None:
     there = built.peering
     turned = replace(there, requester=there.accepter, accepter=there.requester)

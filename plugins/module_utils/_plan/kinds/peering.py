@@ -38,11 +38,13 @@ class PeeringKind(Kind):
             stands = connection is not None and step(connection, wanted=True) in STANDS
             if not stands and not will_stand(ctx, spec):
                 continue
-            requester, accepter = (ctx.topology.vpcs[name] for name in (spec.requester, spec.accepter))
+            # A connection cannot be turned round, and its direction does not matter to traffic: it stays as it was requested.
+            ends = (spec.requester, spec.accepter)
+            requester, accepter = (ctx.topology.vpcs[name] for name in (ends if accepting(ctx, spec) == spec.accepter else ends[::-1]))
             full = f"peerings.{spec.name}"
             attrs: dict[str, Any] = {
-                "requester": ctx.vpc_ref(spec.requester),
-                "accepter": ctx.vpc_ref(spec.accepter),
+                "requester": ctx.vpc_ref(requester.name),
+                "accepter": ctx.vpc_ref(accepter.name),
                 "accepter_account": ctx.account(accepter),
                 "accepter_region": ctx.region(accepter),
                 "tags": {**ctx.tags(full, f"{spec.requester}-{spec.accepter}"), **spec.tags},
@@ -77,7 +79,7 @@ class PeeringKind(Kind):
             yield Found(name, peering.id, asked.account, asked.region, attrs, ours=mine or removable(ctx, peering), stage="peerings")
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
-        # Direction does not matter to traffic, and a connection cannot be turned round. The tags of one that others made stay theirs.
+        # The tags of one that others made stay theirs.
         if found.ours and found.account == wanted.account and found.region == wanted.region:
             return {} if same("tags", wanted.attrs["tags"], found.attrs["tags"]) else {"tags": wanted.attrs["tags"]}
         return {}
