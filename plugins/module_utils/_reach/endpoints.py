@@ -29,10 +29,10 @@ class End:
     """One end, resolved. ``kind``: host (in a VPC), internet, service (a gateway endpoint) or outside (an address nobody here has).
 
     ``ipv4``, ``ipv6``: its private addresses, empty where it has none. ``public``: its public IPv4 address. ``groups`` is None when they
-    are not known. ``standin``: the address stands for one that is not given out yet. ``state``: of its instance, endpoint or interface,
-    when that does not run; ``unsettled``: when it is about to change. ``service``: the type of an interface that a service of AWS runs.
-    ``nobody``: why no host can have the address. ``resolver``: it is the VPC's resolver. ``behind``: the gateway, neither of the internet
-    nor a peering, to which a VPC's tables send an address outside.
+    are not known. ``standin``: the address stands for one that is not given out yet, or for a block. ``state``: of its instance,
+    endpoint or interface, when that does not run; ``unsettled``: when it is about to change. ``service``: the type of an interface that
+    a service of AWS runs. ``nobody``: why no host can have the address. ``resolver``: it is the VPC's resolver. ``behind``: the
+    gateway, neither of the internet nor a peering, to which a VPC's tables send an address outside.
     """
 
     kind: str

@@ -197,7 +197,10 @@ def test_aws_is_not_the_lab(runs: Runs) -> None:
         "AWS_CONFIG_FILE": str(runs.config),
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
     }
-    told = runs.play("peer", "-e", "cloudnet_target=aws", "-e", "cloudnet_profile=lab", "-e", "cloudnet_region=us-east-1", code=2, **lab)
+    aws = ("-e", "cloudnet_target=aws", "-e", "cloudnet_profile=lab", "-e", "cloudnet_region=us-east-1")
+    # There the demonstration is nobody's topology.
+    assert "there is no default topology on AWS: name the file" in runs.play("delete", *aws, code=2, **lab)
+    told = runs.play("peer", *aws, "-e", f"cloudnet_topology={ROOT}/playbooks/topologies/two_vpcs.yml", code=2, **lab)
     assert "target is aws, but the endpoint is http://127.0.0.1:" in told
 
 
