@@ -26,6 +26,16 @@ def applied(kernel: NetworkKernel, made: Builder, live: frozenset[str], memo: Me
     kernel.apply(compile_network(made.network(), live, memo))
 
 
+def each_protocol(kernel: NetworkKernel, flow: Flow) -> list[bool]:
+    """Whether TCP, UDP and pings are answered, at an address that may be one of a whole block."""
+    ears = Ears(kernel, [flow.receiver], ports=(80,), at={flow.receiver: [flow.target]})
+    flows = [replace(flow, protocol=protocol, port=80 if protocol != "icmp" else 0) for protocol in ("tcp", "udp", "icmp")]
+    try:
+        return ask(kernel, ears, flows, quiet=0.7)
+    finally:
+        ears.close()
+
+
 @inside_tree
 def test_a_functions_interface_opens_and_accepts_nothing() -> None:
     made, live = hosts()
@@ -71,12 +81,7 @@ def test_endpoints_and_gateways_answer_or_pass_and_begin_nothing() -> None:
     )
     # Of all protocols a gateway endpoint takes TCP and pings.
     service = "52.216.1.1"
-    ears = Ears(kernel, ["services:vpc-a"], ports=(80,), at={"services:vpc-a": [service]})
-    try:
-        flows = [Flow("i-app", service, "services:vpc-a", protocol, 80 if protocol != "icmp" else 0) for protocol in ("tcp", "udp", "icmp")]
-        assert ask(kernel, ears, flows, quiet=0.7) == [True, False, True]
-    finally:
-        ears.close()
+    assert each_protocol(kernel, Flow("i-app", service, "services:vpc-a", "")) == [True, False, True]
 
 
 @inside_tree
@@ -109,12 +114,7 @@ def test_a_delegated_prefix_is_the_interfaces_own() -> None:
     kernel, memo = NetworkKernel(), Memo()
 
     def works(source: str, address: str, receiver: str, bind: str = "") -> list[bool]:
-        ears = Ears(kernel, [receiver], ports=(80,), at={receiver: [address]})
-        flows = [Flow(source, address, receiver, protocol, 80 if protocol != "icmp" else 0, bind) for protocol in ("tcp", "udp", "icmp")]
-        try:
-            return ask(kernel, ears, flows, quiet=0.7)
-        finally:
-            ears.close()
+        return each_protocol(kernel, Flow(source, address, receiver, "", 80, bind))
 
     for awake in (live, live | {"i-b2"}):
         applied(kernel, made, awake, memo)
@@ -135,6 +135,17 @@ def test_a_delegated_prefix_is_the_interfaces_own() -> None:
     applied(kernel, made, live | {"i-b2"}, memo)
     # From another address of the prefix, for what is tracked already goes on.
     assert works("i-b1", "10.0.1.5", "i-a1", "10.1.1.71") == [False] * 3
+
+
+@inside_tree
+def test_an_interface_whose_only_addresses_of_a_family_are_of_a_prefix() -> None:
+    made, live = peering()
+    eni = made.fields["interfaces"]["eni-b1"]
+    made.put("interfaces", replace(eni, ipv6s=(), ipv6_prefixes=("2600:b:0:1:1::/80",)))
+    kernel = NetworkKernel()
+    applied(kernel, made, live)
+    assert each_protocol(kernel, Flow("i-a1", "2600:b:0:1:1::7", "i-b1", "")) == [True] * 3
+    assert each_protocol(kernel, Flow("i-b1", "2600:a:0:1::5", "i-a1", "", bind="2600:b:0:1:1::7")) == [True] * 3
 
 
 @inside_tree

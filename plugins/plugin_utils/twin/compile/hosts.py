@@ -71,10 +71,10 @@ def host_namespace(item: Host) -> Namespace:
             # The first ENI of a family has the main table; the others have one of their own, for what comes from their addresses.
             table = _BY_SOURCE + place if family in defaults else MAIN
             # Of several addresses the first is the one that the host speaks from.
-            routes.add(Route(table, destination, device=device, via=via, source=owned[0] if len(owned) > 1 else ""))
+            several = len(port.addresses if family == 4 else port.ipv6s) > 1
+            routes.add(Route(table, destination, device=device, via=via, source=owned[0] if several else ""))
             if table != MAIN:
-                sources = (*owned, *(prefix for prefix in port.prefixes if family_of(prefix) == family))
-                rules.update(Rule(family, _BY_SOURCE, table, source=host(address)) for address in sources)
+                rules.update(Rule(family, _BY_SOURCE, table, source=host(address)) for address in owned)
             defaults.add(family)
     return Namespace(
         name=item.id,
@@ -88,11 +88,14 @@ def host_namespace(item: Host) -> Namespace:
 
 
 def _ways(link: Link) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Default route, gateway, and the addresses for which it is."""
-    if link.port.addresses and link.subnet.cidr:
-        yield ALL, nth(link.subnet.cidr, 1), link.port.addresses
-    if link.port.ipv6s:
-        yield ALL_6, names.GATEWAY_6, link.port.ipv6s
+    """Default route, gateway, and the addresses and prefixes for which it is, those of devices first."""
+    port = link.port
+    four = tuple(prefix for prefix in port.prefixes if family_of(prefix) == 4)
+    six = tuple(prefix for prefix in port.prefixes if family_of(prefix) == 6)
+    if port.addresses and link.subnet.cidr:
+        yield ALL, nth(link.subnet.cidr, 1), (*port.addresses, *four)
+    if port.ipv6s or six:
+        yield ALL_6, names.GATEWAY_6, (*port.ipv6s, *six)
 
 
 def host_wires(item: Host) -> Iterator[Wire]:
