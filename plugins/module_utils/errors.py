@@ -106,6 +106,11 @@ class AwsError(CloudnetError):
         self.region = region
         self.resource = resource
 
+    @property
+    def not_found(self) -> bool:
+        """Whether AWS says that the thing is not there (``InvalidVpcID.NotFound``, ``NatGatewayNotFound``)."""
+        return self.code.endswith(("NotFound", "NotFoundException"))
+
 
 class CredentialsError(AwsError):
     """No credentials, a profile that does not exist, an expired token, or keys that AWS does not accept."""

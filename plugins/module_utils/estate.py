@@ -32,7 +32,8 @@ from ._topology.preflight import preflight
 from ._topology.resolve import resolved
 from ._topology.types import Topology
 from .advice import advise
-from .errors import ApplyError, ApprovalError, Finding, PreflightError
+from .applying import GRACE, Application, doubled, part
+from .errors import ApprovalError, Finding, PreflightError
 from .evidence import Missing, missing, read
 from .exposure import exposed
 from .openings import changes
@@ -42,27 +43,6 @@ from .scopes import scopes
 #: States that pass by themselves, and how long to wait for that before planning, in seconds.
 TRANSIENT = ("initiating-request", "provisioning", "deleting")
 SETTLE_SECONDS = 60.0
-
-#: After a write: when to look again for what AWS's lists do not show yet, in seconds.
-LAG = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-
-#: Kinds whose results have ids of their own, and the collection that holds them.
-COLLECTIONS = {
-    "vpc": "vpcs",
-    "subnet": "subnets",
-    "internet_gateway": "internet_gateways",
-    "egress_only_gateway": "egress_only_gateways",
-    "address": "addresses",
-    "nat_gateway": "nat_gateways",
-    "route_table": "route_tables",
-    "prefix_list": "prefix_lists",
-    "security_group": "security_groups",
-    "network_acl": "network_acls",
-    "endpoint": "endpoints",
-    "flow_log": "flow_logs",
-    "peering": "peerings",
-}
-
 
 #: Of a run that neither changes nor expects anything.
 NOTHING: Mapping[str, Any] = {"opened": [], "closed": [], "unknown": [], "expect": []}
@@ -120,6 +100,7 @@ class Estate:
         self.sessions = Sessions(params, topology.accounts.values(), region=topology.region, target=target)
         self.client = Client(self.sessions)
         self.watcher = Watcher(self.client)
+        self.sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def identities(self) -> Mapping[str, Identity]:
@@ -148,7 +129,7 @@ class Estate:
 
         Raises CloudnetError: before any write for what is wrong with input, approval or preflight; ApplyError for actions that failed.
         """
-        snapshot, network = self._settled()
+        snapshot, network = self._settled(options)
         plan, quotas, warnings = self._checked(snapshot, network, options)
         if options.approved is not None:
             check_approval(plan, options.approved)
@@ -198,12 +179,15 @@ class Estate:
         # The playbooks terminate the instances between the plan that is shown and the one that is applied.
         return holders(self.topology, full, plan, instances_go=options.absent and options.check), list(more.warnings)
 
-    def _settled(self) -> tuple[Snapshot, Network]:
-        """Observe; connections of ours that are on their way to another state get the time to arrive.
-
-        So the plan is not about a moment.
+    def _settled(self, options: Options) -> tuple[Snapshot, Network]:
+        """Observe; connections of ours that are on their way to another state get the time to arrive, and so does another run that made
+        a second thing of one name. So the plan is not about a moment.
         """
         snapshot, network = self.observe()
+        pauses = iter(() if options.narrow else GRACE)
+        while doubled(network, self.topology.name) and (pause := next(pauses, None)) is not None:
+            self.sleep(pause)
+            snapshot, network = self.observe()
         moving = [item for item in network.peerings.values() if item.status in TRANSIENT and self._concerns(network, item)]
         if not moving:
             return snapshot, network
@@ -224,45 +208,27 @@ class Estate:
         return {(account, region): read_quotas(self.client, account, region) for account, region in places}
 
     def _apply(self, plan: Plan, options: Options, room: Mapping[tuple[str, str], int]) -> tuple[Snapshot, Network, Plan]:
-        """Apply, then observe and plan again: an applied plan must leave nothing to do. Two runs at once may each have made a thing; the
-        unused one goes here."""
-        todo, ends, rounds, known = plan, {action.end() for action in plan}, 3, self.topology
-        while True:
-            outcome = apply(todo, self.client, self.watcher, open_requests=room, progress=options.progress)
-            if outcome.failures:
-                raise ApplyError([*outcome.failures, *((name, "not tried: something that it needs failed") for name in outcome.skipped)])
-            snapshot, network, rest = self._seen(outcome, options, ends)
-            rounds -= 1
-            if not rest.actions:
-                return snapshot, network, rest
-            if not rounds:
-                raise ApplyError(
-                    (action.name, f"is still to be done after all was done ({action.why}): somebody else changes it too") for action in rest
-                )
-            if options.approved is not None:
-                try:
-                    check_approval(rest, options.approved)
-                except ApprovalError:
-                    if self.topology == known:
-                        raise
-                    # What a connection tells only once it is active could not be approved with it.
-                    return snapshot, network, replace(rest, actions=(), warnings=(*rest.warnings, _more(rest)))
-            todo = rest
+        """Apply, then observe and plan again: an applied plan must leave nothing to do."""
+        known = self.topology
 
-    def _seen(self, outcome: Outcome, options: Options, ends: set[str]) -> tuple[Snapshot, Network, Plan]:
-        """Observe until AWS's lists show what was made. What we have just done is not done again because a list lags."""
-        made = {(COLLECTIONS[kind], identifier) for kind, _other, _other, identifier in outcome.created.values() if kind in COLLECTIONS}
-        pauses = iter(LAG)
-        while True:
-            snapshot, network = self.observe()
-            missing = [identifier for collection, identifier in made if identifier not in getattr(network, collection)]
-            rest = self.plan(network, options) if not missing else None
-            if rest is not None and not any(action.end() in ends for action in rest):
-                return snapshot, network, rest
-            try:
-                time.sleep(next(pauses))
-            except StopIteration:
-                return snapshot, network, rest or self.plan(network, options)
+        def do(plan: Plan) -> Outcome:
+            return apply(plan, self.client, self.watcher, open_requests=room, progress=options.progress)
+
+        # A fingerprint stands for the plan that has it; what is left of that is covered too.
+        approved = plan.public() if isinstance(options.approved, str) else options.approved
+        application = Application(do, lambda: self._look(options), approved, self.sleep)
+        try:
+            return application.run(plan)
+        except ApprovalError:
+            if self.topology == known or application.last is None:
+                raise
+            # What a connection tells only once it is active could not be approved with it.
+            snapshot, network, rest = application.last
+            return snapshot, network, replace(rest, actions=(), warnings=(*rest.warnings, _more(rest)))
+
+    def _look(self, options: Options) -> tuple[Snapshot, Network, Plan]:
+        snapshot, network = self.observe()
+        return snapshot, network, self.plan(network, options)
 
     def _connectivity(self, snapshot: Snapshot, network: Network, plan: Plan, options: Options) -> tuple[Mapping[str, Any], list[str]]:
         """What the plan opens and closes, and the expectations that fail after it, as warnings.
@@ -308,13 +274,6 @@ class Estate:
 
 def _more(rest: Plan) -> str:
     return f"the connection is active and tells the other VPC's blocks: {len(rest)} more to do, beyond what was approved; run again"
-
-
-def part(plan: Plan, concerns: Callable[[Action], bool]) -> Plan:
-    """The actions of a plan that concern somebody."""
-    kept = [action for action in plan if concerns(action)]
-    keys = {action.key for action in kept}
-    return replace(plan, actions=tuple(replace(action, needs=action.needs & keys) for action in kept))
 
 
 def open_requests(network: Network, quotas: Mapping[tuple[str, str], Quotas]) -> dict[tuple[str, str], int]:

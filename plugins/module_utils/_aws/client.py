@@ -183,7 +183,7 @@ class Client:
             mapped = from_exception(error, call, url)
             if mapped.action != call.action:  # the credentials failed before the call itself was sent
                 return (repeat.THROTTLED if code in repeat.THROTTLES else repeat.NOT_SENT if status >= 500 else repeat.FINAL), mapped
-            if self.fresh.explains(code, message, params):
+            if not repeat.removes(call.action) and self.fresh.explains(code, message, params):
                 return repeat.NOT_YET, mapped
             return repeat.kind_of(code, status), mapped
         names = [kind.__name__ for kind in type(error).__mro__]

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from .._model.network import TOPOLOGY_TAG
+from .._model.network import NAME_TAG, TOPOLOGY_TAG
 from .._model.snapshot import Item, Place, Snapshot, item_id, plain, sorted_items
 from ..errors import AwsError, CredentialsError, EndpointUnreachable
 from .seam import Caller
@@ -22,6 +22,8 @@ from .seam import Caller
 #: A filter takes this many values. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html
 FILTER_VALUES = 200
 _THREADS = 16
+#: How often an observation is begun again at most.
+_TURNS = 4
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,18 @@ class Scope:
 
 
 def observe(api: Caller, scopes: Iterable[Scope]) -> Snapshot:
-    """Read every scope, all at once. Raises the first AwsError."""
-    return _run(api, [_Observation(scope, everything=False) for scope in scopes])
+    """Read every scope, all at once. Raises the first AwsError.
+
+    What was listed and is gone when more is asked of it was removed by somebody in between: then all is read once more.
+    """
+    listed = list(scopes)
+    for _turn in range(_TURNS):
+        try:
+            return _run(api, [_Observation(scope, everything=False) for scope in listed])
+        except AwsError as error:
+            if not error.not_found:
+                raise
+    return _run(api, [_Observation(scope, everything=False) for scope in listed])
 
 
 def observe_all(api: Caller, places: Iterable[tuple[str, str]]) -> Snapshot:
@@ -192,7 +204,15 @@ class _Observation:
         files = {*self.scope.files, *found} - set(_FIRST)
         if "SecurityGroupRules" in files:
             files.add("SecurityGroups")
+        if self._doubled():
+            files.add("NetworkInterfaces")
         return frozenset(files)
+
+    def _doubled(self) -> bool:
+        """Whether two VPCs carry one name of the topology: which of them is in use must then be known."""
+        tagged = [self.found["Vpcs"][id_] for id_ in self.tagged.get("Vpcs", ()) if id_ in self.found["Vpcs"]]
+        names = [tag.get("Value") for vpc in tagged for tag in vpc.get("Tags") or () if tag.get("Key") == NAME_TAG]
+        return len(set(names)) < len(names)
 
     def _second(self, files: frozenset[str], vpcs: tuple[str, ...] | None) -> None:
         asked: list[tuple[str, Future[list[dict[str, Any]]]]] = []

@@ -139,6 +139,11 @@ def already_done(action: str, code: str) -> bool:
     return action.partition(":")[2].startswith(_REMOVING) and bool(_NOT_FOUND.search(code))
 
 
+def removes(action: str) -> bool:
+    """Whether a call takes something away. That was listed before, so a NotFound then means that somebody else was quicker."""
+    return action.partition(":")[2].startswith((*_REMOVING, "Revoke"))
+
+
 def kind_of(code: str, status: int) -> str:
     """The kind of failure that an answer of AWS is, without regard to what was made a moment ago."""
     if code in THROTTLES:  # some of them come with status 503: nothing was done all the same

@@ -232,8 +232,8 @@ def _settle(wait: _Wait, waiter: Waiter, item: dict[str, Any] | None, error: Aws
         text = (
             f"{what} is still {state} and not {' or '.join(sorted(wait.wanted))}: the time to wait is over; run again to go on from there"
         )
-        wait.error, wait.done = _failure(text, waiter, id_), True
+        wait.error, wait.done = _failure(text, waiter, id_, "WaitTimedOut"), True
 
 
-def _failure(text: str, waiter: Waiter, id_: str) -> AwsError:
-    return AwsError(text, code="WaitFailed", action=waiter.action, resource=id_)
+def _failure(text: str, waiter: Waiter, id_: str, code: str = "WaitFailed") -> AwsError:
+    return AwsError(text, code=code, action=waiter.action, resource=id_)

@@ -17,6 +17,12 @@ FORMAT_VERSION = 2
 STAGES = ("vpcs", "peerings", "routes", "rules")
 
 
+#: Why the second of two resources with one name goes. Two runs at once may each have made one; they both, and the next, keep the same.
+SECOND = "a second one of this name"
+WITH_SECOND = "belongs to the second one of a name"
+GONE_FROM_TOPOLOGY = "ours, no longer declared"
+
+
 @dataclass(frozen=True, order=True)
 class Ref:
     """Another resource of the plan by its name, in place of an id that may not exist yet."""
@@ -49,7 +55,8 @@ class Wanted:
 class Found:
     """One resource that is there. ``ours``: we may change and remove it.
 
-    ``weight``: how much depends on it, to choose between two of one name.
+    ``weight`` and then ``order`` (the id unless told) decide which of two with one name stays: the heavier, then the first in order.
+    Both are such that every run that looks comes to the same choice, however far the others have come.
     """
 
     name: str
@@ -61,14 +68,15 @@ class Found:
     stage: str = "vpcs"
     needs: tuple[str, ...] = ()
     weight: int = 0
-    why_removed: str = "ours, no longer declared"
+    order: str = ""
+    why_removed: str = GONE_FROM_TOPOLOGY
 
 
 @dataclass(frozen=True)
 class Action:
     """One step. ``before`` is None for a create, ``after`` for a delete. ``id`` is empty for what is to be made.
 
-    ``needs`` holds the names of the actions (key: name) that must have succeeded first.
+    ``needs`` holds the names of the actions (key: name) that must have succeeded first. ``ours``: what it changes is the topology's own.
     """
 
     op: str
@@ -82,6 +90,12 @@ class Action:
     why: str
     id: str = ""
     needs: frozenset[str] = frozenset()
+    ours: bool = True
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The texts in what is there, tags aside: among them the ids of what it stands in and leads to."""
+        return frozenset(leaves({key: value for key, value in (self.before or {}).items() if key != "tags"}))
 
     @property
     def key(self) -> str:
@@ -101,6 +115,11 @@ class Action:
             "after": plain(self.after),
             "why": self.why,
         }
+
+    @property
+    def doubled(self) -> bool:
+        """Whether it goes because another run made a thing of its name too, or goes with such a thing."""
+        return self.why in (SECOND, WITH_SECOND)
 
     @property
     def concerns(self) -> frozenset[str]:
@@ -183,6 +202,18 @@ def end_of(action: Mapping[str, Any]) -> str:
     """What an action, as ``Action.public`` gives it, leaves behind. A removal is of one thing, so it is known by its id."""
     where = [action.get(key) for key in ("kind", "name", "account", "region")]
     return canonical([*where, "gone", action.get("id")] if action.get("op") == "delete" else [*where, action.get("after")])
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """Every text in a value, at any depth; no Ref."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from leaves(item)
 
 
 def refs(value: Any) -> set[str]:

@@ -55,15 +55,33 @@ class Progress:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An action that failed, and AWS's code where it has one."""
+
+    action: Action
+    message: str
+    code: str = ""
+
+
 @dataclass
 class Outcome:
-    """``ids``: name to id of everything that is there now. ``failures``: (name, message); what needed it is in ``skipped``."""
+    """``ids``: name to id of everything that is there now. ``failed``: what failed; what needed it is in ``skipped``.
+
+    ``created``: name to the action that made it and its id.
+    """
 
     ids: dict[str, str]
     done: list[Action] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    created: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)
+    created: dict[str, tuple[Action, str]] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """What failed, and what was not tried for that, each with its reason in a line."""
+        lost = [(name, "not tried: something that it needs failed") for name in self.skipped]
+        return [*((item.action.name, item.message) for item in self.failed), *lost]
 
 
 @dataclass
@@ -73,6 +91,16 @@ class _Node:
     kind: Kind
     actions: list[Action]
     waiting: int = 0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of an action: ``error`` is empty when all went well, SKIPPED when it was not tried."""
+
+    action: Action
+    seconds: float
+    error: str = ""
+    code: str = ""
 
 
 class Runner:
@@ -189,7 +217,7 @@ class _Application:
     def run(self, workers: int) -> Outcome:
         order = {id(node): index for index, node in enumerate(self.nodes)}
         ready = [node for node in self.nodes if not node.waiting]
-        running: dict[Future[list[tuple[Action, float, str]]], _Node] = {}
+        running: dict[Future[list[_Done]], _Node] = {}
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply") as pool:
             while ready or running:
                 # Acceptances first: each makes room for another request.
@@ -202,20 +230,15 @@ class _Application:
                     running[pool.submit(self._do, node)] = node
                 if not running:
                     for node in held:
-                        self._settle(
-                            node,
-                            [
-                                (action, 0.0, "no further peering request may be open: the quota of outstanding requests is used up")
-                                for action in node.actions
-                            ],
-                        )
+                        said = "no further peering request may be open: the quota of outstanding requests is used up"
+                        self._settle([_Done(action, 0.0, said) for action in node.actions])
                     ready = [follower for node in held for follower in self._released(node)]
                     continue
                 ready = held
                 finished, _other = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     node = running.pop(future)
-                    self._settle(node, future.result())
+                    self._settle(future.result())
                     ready += self._released(node)
         self.outcome.ids = self.runner.ids
         return self.outcome
@@ -239,19 +262,20 @@ class _Application:
                 released.append(follower)
         return released
 
-    def _settle(self, node: _Node, results: list[tuple[Action, float, str]]) -> None:
-        for action, seconds, error in results:
+    def _settle(self, results: list[_Done]) -> None:
+        for item in results:
+            action, error = item.action, item.error
             if error == SKIPPED:
                 self.outcome.skipped.append(action.name)
             elif error:
-                self.outcome.failures.append((action.name, error))
+                self.outcome.failed.append(Failure(action, error, item.code))
             else:
                 self.outcome.done.append(action)
             if error:
                 self.bad.add(action.key)
             if error != SKIPPED:
-                count = len(self.outcome.done) + len(self.outcome.failures)
-                self.progress(Progress(count, len(self.plan), action, seconds, error))
+                count = len(self.outcome.done) + len(self.outcome.failed)
+                self.progress(Progress(count, len(self.plan), action, item.seconds, error))
             self._give_back(action, failed=bool(error))
 
     def _give_back(self, action: Action, *, failed: bool) -> None:
@@ -263,8 +287,8 @@ class _Application:
         if request is not None and (where := (request.account, request.region)) in self.tokens:
             self.tokens[where] += 1
 
-    def _do(self, node: _Node) -> list[tuple[Action, float, str]]:
-        results = [(action, 0.0, SKIPPED) for action in node.actions if action.needs & self.bad]
+    def _do(self, node: _Node) -> list[_Done]:
+        results = [_Done(action, 0.0, SKIPPED) for action in node.actions if action.needs & self.bad]
         todo = [action for action in node.actions if not action.needs & self.bad]
         start = time.monotonic()
         try:
@@ -272,12 +296,15 @@ class _Application:
                 self._perform(node.kind, todo)
         except CloudnetError as error:
             if len(todo) == 1 or isinstance(error, MaybeDone):
-                return results + [(action, time.monotonic() - start, str(error)) for action in todo]
+                if isinstance(error, AwsError) and error.not_found and todo[0].op == "delete":
+                    return results + [_Done(action, time.monotonic() - start) for action in todo]
+                code = error.code if isinstance(error, AwsError) else ""
+                return results + [_Done(action, time.monotonic() - start, str(error), code) for action in todo]
             # One bad member spoils a whole call: take them one by one, so that only the bad one fails.
             for action in todo:
                 results += self._do(_Node(node.kind, [action]))
             return results
-        return results + [(action, time.monotonic() - start, "") for action in todo]
+        return results + [_Done(action, time.monotonic() - start) for action in todo]
 
     def _perform(self, kind: Kind, actions: list[Action]) -> None:
         op = actions[0].op
@@ -290,7 +317,7 @@ class _Application:
             for action, identifier in zip(actions, self._create(kind, actions), strict=True):
                 if identifier:
                     self.runner.know(action.name, identifier)
-                    self.outcome.created[action.name] = (action.kind, action.account, action.region, identifier)
+                    self.outcome.created[action.name] = (action, identifier)
 
     def _create(self, kind: Kind, actions: list[Action]) -> Sequence[str]:
         for _turn in range(3):

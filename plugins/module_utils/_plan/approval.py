@@ -60,7 +60,7 @@ def _extra(plan: Plan, approved: Mapping[str, Any]) -> Iterator[tuple[Action, st
         end = action.end()
         covers = [(end, action.op, action.id or None)]
         # What a run that was cut off made, and did not finish: approved as a creation, and the topology's own by now.
-        if action.op == "update" and action.id in {*plan.made, *existing.values()}:
+        if action.op == "update" and action.ours:
             covers.append((end, "create", None))
         cover = next((item for item in covers if left[item]), None)
         if cover is None:

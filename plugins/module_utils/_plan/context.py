@@ -172,7 +172,7 @@ class Context:
         groups = self.network.groups_of.get(self.vpc_id(vpc), ())
         return next((group for group in groups if ref in (group.id, group.group_name)), None)
 
-    @cached_property
+    @property
     def homes(self) -> Mapping[str, tuple[tuple[str, str, str], ...]]:
         """Prefix list name to the (account name, account id, Region) triples in which something of the topology uses it."""
         found: dict[str, dict[tuple[str, str, str], None]] = {name: {} for name in self.topology.prefix_lists}

@@ -14,7 +14,7 @@ from typing import Any
 from .._model.network import Network
 from .._topology.types import Topology
 from ..errors import PreflightError
-from .actions import STAGES, Action, Found, Plan, Wanted, refs
+from .actions import SECOND, STAGES, WITH_SECOND, Action, Found, Plan, Wanted, refs
 from .context import Context
 from .kinds import KINDS
 from .kinds.base import Kind
@@ -61,6 +61,7 @@ def plan(
         raise PreflightError(ctx.findings)
     if not narrow:
         ctx.warnings += ctx.ownership.reports()
+    _go_with_seconds(work)
     _keep_what_is_needed(work, left)
     _link(work)
     actions = tuple(replace(work.actions[key], needs=frozenset(work.needs[key])) for key in _order(work))
@@ -91,9 +92,8 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
                 continue
             before = {key: _like(there.attrs.get(key), value) for key, value in wish.attrs.items()}
             why = "differs in " + ", ".join(sorted(changed))
-            work.add(
-                Action("update", kind.name, name, there.account, there.region, wish.stage, before, wish.attrs, why, there.id), wish.needs
-            )
+            where = (there.account, there.region, wish.stage)
+            work.add(Action("update", kind.name, name, *where, before, wish.attrs, why, there.id, ours=there.ours), wish.needs)
     for name, items in found.items():
         kept = _choose(ctx, kind, wanted[name], items) if name in wanted else None
         for item in items:
@@ -101,7 +101,7 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
                 continue
             if ctx.narrow and not (ctx.absent and (name in declared or kind.precise)):
                 continue
-            why = "a second one of this name" if kept else "is to go" if ctx.absent else item.why_removed
+            why = SECOND if name in wanted else "is to go" if ctx.absent else item.why_removed
             action = Action("delete", kind.name, name, item.account, item.region, item.stage, dict(item.attrs), None, why, item.id)
             if item.stage in stages:
                 work.add(action, item.needs)
@@ -122,9 +122,9 @@ def _check_references(ctx: Context, work: _Work) -> None:
 
 
 def _choose(ctx: Context, kind: Kind, wish: Wanted, items: Iterable[Found]) -> Found | None:
-    """Of several with one name: the registered one, else that which differs least and is used most; the younger unused one goes."""
-    rank = {item.id: (item.id != ctx.ids.get(wish.name), len(kind.changed(wish, item)), -item.weight, item.id) for item in items}
-    return min(items, key=lambda item: rank[item.id], default=None)
+    """Of several with one name: the registered one, else the one that its kind keeps."""
+    listed = list(items)
+    return next((item for item in listed if item.id == ctx.ids.get(wish.name)), None) or kind.choose(ctx, wish, listed)
 
 
 def _like(before: Any, after: Any) -> Any:
@@ -143,14 +143,28 @@ def _keep_what_is_needed(work: _Work, left: set[str]) -> None:
             left |= {*refs(work.actions.pop(key).before), *work.extra.pop(key)}
 
 
+def _go_with_seconds(work: _Work) -> None:
+    """What stands in the second of two things of one name, or leads to it, goes for the same reason."""
+    going = {action.id for action in work.actions.values() if action.op == "delete" and action.doubled}
+    while more := [key for key, action in work.actions.items() if action.op == "delete" and not action.doubled and going & action.marks]:
+        for key in more:
+            work.actions[key] = replace(work.actions[key], why=WITH_SECOND)
+            going.add(work.actions[key].id)
+
+
 def _link(work: _Work) -> None:
     made = {action.name for action in work.actions.values() if action.op != "delete"}
     going: dict[str, list[str]] = defaultdict(list)
+    # What stands in the second of two VPCs of one name knows it by its id.
+    by_id = {action.id: action.name for action in work.actions.values() if action.op == "delete"}
     for key, action in work.actions.items():
         if action.op == "delete":
             going[action.name].append(key)
     for key, action in work.actions.items():
         before = refs(action.before) | (set(work.extra[key]) if action.op == "delete" else set())
+        for identifier in by_id.keys() & action.marks:
+            if (gone := f"{by_id[identifier]}#{identifier}") != key:
+                work.needs[gone].add(key)
         for name in before:
             for gone in going.get(name, ()):
                 if gone != key:

@@ -38,6 +38,15 @@ COLLECTIONS = ("vpcs", *PLACES, "prefix_lists", "peerings")
 #: What is listed for a while after its end, and needs no report then.
 _ENDED = ("deleting", "deleted", "failed", "delete-complete", "shutting-down", "terminated", "rejected", "expired")
 
+#: Interfaces that come and go with a gateway or an endpoint.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html
+_OF_GATEWAYS = ("nat_gateway", "vpc_endpoint", "gateway_load_balancer_endpoint", "transit_gateway")
+
+
+def ended(resource: Resource) -> bool:
+    """Whether it is only listed for a while after its end."""
+    return str(getattr(resource, "status", "") or getattr(resource, "state", "")).lower() in _ENDED
+
 
 @dataclass
 class Ownership:
@@ -65,10 +74,11 @@ class Ownership:
         return frozenset(item.id for item in items if item is not None and self.ours(item))
 
     def candidates(self, spec: VpcSpec) -> list[Vpc]:
-        """The VPCs that a declared VPC may mean, one as a rule.
+        """The VPCs that a declared VPC may mean, one as a rule; the first is meant.
 
-        Two of one name may be there after two runs at once. One whose block differs is none of ours, but stands in the way: it is told when
-        there is no other, so that no second one is made beside it.
+        Two of one name may be there after two runs at once: the one that is in use comes first, then the smaller id, so that every run
+        means the same. One whose block differs is none of ours, but stands in the way: it is told when there is no other, so that no
+        second one is made beside it.
         """
         if spec.remote:
             return [vpc for vpc in self.network.vpcs.values() if vpc.id == spec.remote.id]
@@ -79,7 +89,15 @@ class Ownership:
             return [vpc for vpc in there if all(vpc.tags.get(key) == value for key, value in spec.lookup.items())]
         mine = [vpc for vpc in there if vpc.topology == self.topology.name and vpc.id not in self.adopted]
         named = [vpc for vpc in mine if vpc.name == f"vpcs.{spec.name}"]
+        named.sort(key=lambda vpc: (vpc.id not in self.used, vpc.id))
         return [vpc for vpc in named if not self.fault(vpc)] or named
+
+    @cached_property
+    def used(self) -> frozenset[str]:
+        """The VPCs with instances, or interfaces that are of no gateway or endpoint: with what no run of ours can make again."""
+        instances = {item.vpc for item in self.network.instances.values() if not ended(item)}
+        interfaces = {item.vpc for item in self.network.interfaces.values() if item.type not in _OF_GATEWAYS}
+        return frozenset(instances | interfaces)
 
     @cached_property
     def adopted(self) -> Mapping[str, str]:
@@ -103,10 +121,7 @@ class Ownership:
             (item, reason)
             for collection in COLLECTIONS
             for item in getattr(self.network, collection).values()
-            if self._tags(item) is not None
-            and item.id not in self.adopted
-            and str(getattr(item, "status", "") or getattr(item, "state", "")).lower() not in _ENDED
-            and (reason := self.fault(item))
+            if self._tags(item) is not None and item.id not in self.adopted and not ended(item) and (reason := self.fault(item))
         )
 
     def reports(self) -> Iterator[str]:

@@ -48,7 +48,6 @@ class AclKind(TaggedKind):
                 "vpc": ctx.refer(acl.vpc),
                 "entries": sorted((_json(entry) for entry in acl.entries if entry.number <= LAST), key=_order),
             },
-            lambda acl: len(acl.associations),
         )
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
@@ -110,6 +109,7 @@ class AclAssociationKind(Kind):
     """Which ACL guards a subnet. Taking ours away puts the VPC's default one back."""
 
     name = "acl_association"
+    placed = frozenset({"subnet"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
         for vpc_name, vpc in ctx.vpcs.items():
@@ -138,18 +138,22 @@ class AclAssociationKind(Kind):
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:
             subnet = run.id((action.before or {})["subnet"])
-            current = self._current(run, action, subnet)
+            if not (current := self._current(run, action, subnet)):
+                continue
             filters = [{"Name": "vpc-id", "Values": [current["VpcId"]]}, {"Name": "default", "Values": ["true"]}]
-            (default,) = run.pages(action, "ec2:DescribeNetworkAcls", Filters=filters)
-            self._put(run, action, subnet, default["NetworkAclId"])
+            for default in run.pages(action, "ec2:DescribeNetworkAcls", Filters=filters):
+                self._put(run, action, subnet, default["NetworkAclId"])
 
     def _current(self, run: Run, action: Action, subnet: str) -> dict[str, Any]:
-        (current,) = run.pages(action, "ec2:DescribeNetworkAcls", Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])
-        return current
+        """The ACL that guards a subnet; empty when the subnet is gone."""
+        return next(iter(run.pages(action, "ec2:DescribeNetworkAcls", Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])), {})
 
     def _put(self, run: Run, action: Action, subnet: str, acl: str) -> None:
         # The association id changes with every replacement, so it is read just before.
         current = self._current(run, action, subnet)
+        if not current:
+            missing = {"Code": "InvalidSubnetID.NotFound", "Message": f"The subnet {subnet} does not exist"}
+            raise run.refused(action, "ec2:ReplaceNetworkAclAssociation", missing)
         association = next(item["NetworkAclAssociationId"] for item in current["Associations"] if item["SubnetId"] == subnet)
         if current["NetworkAclId"] != acl:
             run.call(action, "ec2:ReplaceNetworkAclAssociation", AssociationId=association, NetworkAclId=acl)

@@ -50,6 +50,8 @@ class Kind(ABC):
     name: ClassVar[str]
     #: Attributes that AWS cannot change in place: a difference is refused, as replacing would cut traffic without a word.
     fixed: ClassVar[frozenset[str]] = frozenset()
+    #: Attributes that say where it stands. What stands elsewhere (in the second of two VPCs of one name) is never taken for what is wanted.
+    placed: ClassVar[frozenset[str]] = frozenset({"vpc"})
     #: Whether it can be removed by itself; else it goes with what it belongs to.
     removable: ClassVar[bool] = True
     #: Whether, in a narrow plan, ``Found.ours`` already means no more than what the topology names.
@@ -80,6 +82,22 @@ class Kind(ABC):
         ]
         return "; ".join(stuck) + ": remove it first, or give it another name" if stuck else ""
 
+    def serves(self, ctx: Context, wanted: Wanted, found: Found) -> bool:
+        """Whether it stands where the wanted one is to stand. Another one of its name is a second one, and goes."""
+        return all(wanted.attrs[key] == found.attrs.get(key) for key in self.placed & wanted.attrs.keys())
+
+    def choose(self, ctx: Context, wanted: Wanted | None, items: Iterable[Found]) -> Found | None:
+        """Of several with one name, the one that is kept.
+
+        Decided by what cannot change any more, so that runs which meet half-made things all keep the same one.
+        """
+        serving = [item for item in items if wanted is None or self.serves(ctx, wanted, item)]
+        return min(serving, key=lambda item: (self._unfit(wanted, item), -item.weight, item.order or item.id), default=None)
+
+    def _unfit(self, wanted: Wanted | None, found: Found) -> int:
+        """How many attributes that cannot be changed in place are other than wanted."""
+        return len(self.fixed & self.changed(wanted, found).keys()) if wanted else 0
+
     def group_key(self, action: Action) -> object:
         """Actions with equal keys may share one API call (where ``batch`` is above 1)."""
         return action.key
@@ -106,20 +124,19 @@ class Kind(ABC):
 
 
 class TaggedKind(Kind):
-    """A kind that is known by our two tags. Of two with one name the one that is in use counts, and the planner removes the other."""
+    """A kind that is known by our two tags. Of two with one name the chosen one counts, and the planner removes the other."""
 
     def register(self, ctx: Context) -> None:
-        for found in sorted(self.found(ctx), key=_rank):
-            if found.name not in ctx.ids:
-                ctx.register(found.name, found.id)
+        items: dict[str, list[Found]] = {}
+        for found in self.found(ctx):
+            items.setdefault(found.name, []).append(found)
+        wanted = {item.name: item for item in self.wanted(ctx) if item.name in items}
+        for name, several in items.items():
+            if chosen := self.choose(ctx, wanted.get(name), several):
+                ctx.register(name, chosen.id)
 
     def update(self, run: Run, action: Action) -> None:
         update_tags(run, action, action.id)
-
-
-def _rank(found: Found) -> tuple[bool, int, str]:
-    vpc = found.attrs.get("vpc")
-    return (isinstance(vpc, str) and bool(vpc), -found.weight, found.id)
 
 
 def same(key: str, wanted: Any, found: Any) -> bool:

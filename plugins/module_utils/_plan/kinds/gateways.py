@@ -5,13 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..._model.network import Address, EgressOnlyGateway, InternetGateway, NatGateway
+from ...errors import AwsError
 from ..actions import Action, Found, Ref, Wanted
 from ..context import Context, tagged
 from ..draft import Draft
 from .base import GONE, Run, TaggedKind, locate_by_tags, tag_specifications, update_tags
+
+#: States of a NAT gateway that serves, or will.
+ALIVE = ("pending", "available")
 
 
 class InternetGatewayKind(TaggedKind):
@@ -31,6 +36,9 @@ class InternetGatewayKind(TaggedKind):
             ctx, ctx.network.internet_gateways, lambda item: {"vpc": ctx.refer(item.vpc) if item.vpc else ""}, lambda item: bool(item.vpc)
         )
 
+    def serves(self, ctx: Context, wanted: Wanted, found: Found) -> bool:
+        return found.attrs["vpc"] in ("", wanted.attrs["vpc"])
+
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
         (action,) = actions
         after = action.after or {}
@@ -45,13 +53,14 @@ class InternetGatewayKind(TaggedKind):
             run.call(action, "ec2:AttachInternetGateway", InternetGatewayId=action.id, VpcId=(action.after or {})["vpc"])
         update_tags(run, action, action.id)
 
-    def conflict(self, ctx: Context, wanted: Wanted, found: Found, changed: Any) -> str:
-        return f"{found.id} is attached to {found.attrs['vpc']}: detach it first" if "vpc" in changed and found.attrs["vpc"] else ""
-
     def delete(self, run: Run, actions: Sequence[Action]) -> None:
         for action in actions:
             if vpc := (action.before or {}).get("vpc"):
-                run.call(action, "ec2:DetachInternetGateway", InternetGatewayId=action.id, VpcId=vpc)
+                try:
+                    run.call(action, "ec2:DetachInternetGateway", InternetGatewayId=action.id, VpcId=vpc)
+                except AwsError as error:
+                    if error.code != "Gateway.NotAttached":  # another run was quicker
+                        raise
             run.call(action, "ec2:DeleteInternetGateway", InternetGatewayId=action.id)
 
     def locate(self, run: Run, action: Action) -> str:
@@ -124,7 +133,12 @@ class AddressKind(TaggedKind):
                 )
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        yield from tagged(ctx, ctx.network.addresses, lambda item: {}, lambda item: bool(item.association))
+        for found in tagged(ctx, ctx.network.addresses, lambda item: {}):
+            # An address follows its gateway: that of the one that is kept is kept.
+            vpc = ctx.ids.get(".".join(found.name.split(".")[:2]), "")
+            gateways = [item.id for item in ctx.network.nat_gateways.values() if found.id in item.allocations and item.state in ALIVE]
+            served = [item for item in gateways if ctx.network.nat_gateways[item].vpc == vpc]
+            yield replace(found, order=min(served, default=f"~{found.id}"))
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
         (action,) = actions
@@ -155,7 +169,8 @@ class NatGatewayKind(TaggedKind):
     """A public NAT gateway. Deleting takes minutes on AWS, and its address and subnet wait for it."""
 
     name = "nat_gateway"
-    fixed = frozenset({"subnet"})
+    fixed = frozenset({"subnet", "address"})
+    placed = frozenset({"subnet"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
         for name, vpc in ctx.vpcs.items():
@@ -170,14 +185,17 @@ class NatGatewayKind(TaggedKind):
                 yield Wanted(self.name, full, ctx.account(vpc), vpc.region, attrs, needs=tuple(needs), path=vpc.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        alive = {key: item for key, item in ctx.network.nat_gateways.items() if item.state in ("pending", "available")}
-        for found in tagged(
+        attached = {item.vpc: item.id for item in ctx.network.internet_gateways.values() if item.vpc}
+        yield from tagged(
             ctx,
-            alive,
-            lambda item: {"subnet": ctx.refer(item.subnet), "address": ctx.refer(item.allocations[0]) if item.allocations else ""},
-        ):
-            vpc = ctx.names.get(alive[found.id].vpc, "")
-            yield Found(**{**found.__dict__, "needs": (f"{vpc}.internet_gateway",) if vpc else ()})
+            {key: item for key, item in ctx.network.nat_gateways.items() if item.state in ALIVE},
+            lambda item: {
+                "subnet": ctx.refer(item.subnet),
+                "address": ctx.refer(item.allocations[0]) if item.allocations else "",
+                # What its VPC's traffic leaves by can go only after it.
+                "internet_gateway": ctx.refer(attached.get(item.vpc, "")),
+            },
+        )
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
         (action,) = actions
@@ -222,8 +240,6 @@ def _add(draft: Draft, collection: str, make: Any, action: Action) -> None:
 
 def _remove(draft: Draft, collection: str, action: Action) -> None:
     """Drop a gateway; routes that pointed to it stay, as black holes."""
-    from dataclasses import replace
-
     gone = draft.target(action)
     draft.drop(collection, gone)
     for table in list(draft.route_tables.values()):

@@ -60,7 +60,6 @@ class GroupKind(TaggedKind):
                 "description": group.description,
                 "default_egress": _default_egress(ctx.network.rules_of.get(group.id, ())),
             },
-            lambda group: len(ctx.network.rules_of.get(group.id, ())),
         )
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:

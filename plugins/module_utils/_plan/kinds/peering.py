@@ -23,8 +23,8 @@ class PeeringKind(Kind):
     fixed = frozenset({"requester", "accepter"})
 
     def register(self, ctx: Context) -> None:
-        for peering in sorted(ctx.network.peerings.values(), key=lambda item: (item.live, item.id)):
-            if ctx.ours(peering) and peering.live and (name := name_of(ctx, peering)):
+        for peering in sorted(ctx.network.peerings.values(), key=lambda item: item.id):
+            if ctx.ours(peering) and peering.live and (name := name_of(ctx, peering)) not in ctx.peerings and name not in ctx.ids:
                 ctx.register(name, peering.id)
         for spec in ctx.topology.peerings:
             connection = ctx.connection(spec)
@@ -77,6 +77,10 @@ class PeeringKind(Kind):
             }
             asked = peering.accepter if unanswered else peering
             yield Found(name, peering.id, asked.account, asked.region, attrs, ours=mine or removable(ctx, peering), stage="peerings")
+
+    def serves(self, ctx: Context, wanted: Wanted, found: Found) -> bool:
+        connection = ctx.connection(ctx.peerings[wanted.name])
+        return connection is not None and connection.id == found.id
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
         # The tags of one that others made stay theirs.

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..._model.network import Network, Peering, Route, RouteTable
 from ..._topology.types import PeeringSpec, RouteSpec, VpcSpec
-from ..actions import Action, Found, Ref, Wanted
+from ..actions import GONE_FROM_TOPOLOGY, Action, Found, Ref, Wanted
 from ..context import Context, prefix_list_name
 from ..draft import Draft
 from ..states import of_another, removable, will_stand
@@ -129,7 +129,7 @@ class RouteKind(Kind):
                     attrs,
                     ours=mine,
                     stage="routes" if route.via == "peering" else "vpcs",
-                    why_removed="leads through a peering that goes" if going else "ours, no longer declared",
+                    why_removed="leads through a peering that goes" if going else GONE_FROM_TOPOLOGY,
                 )
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:
@@ -224,10 +224,13 @@ def _going(ctx: Context, route: Route) -> bool:
 
 
 def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) -> bool:
+    if wish is not None and route.blackhole and ctx.ours(table):
+        # Nothing passes there, and in a table of ours nobody else has put it: what it led to was removed, with its tags.
+        return True
     if route.via == "peering":
         connection = ctx.network.peerings.get(route.target)
         if connection is None:
-            # The connection is no longer listed: it is ours when the user named it, or in a table of ours, where nobody else has put it.
+            # It is no longer listed: ours when the user named it, or in a table of ours, where nobody else has put it.
             named = ctx.narrow and any(spec.id == route.target for spec in ctx.topology.peerings)
             return wish is not None and (named or ctx.ours(table))
         if wish is not None and _serves(ctx, connection, wish):
@@ -244,10 +247,7 @@ def _ours(ctx: Context, table: RouteTable, route: Route, wish: Wanted | None) ->
         ),
         None,
     )
-    if target is None:
-        # A gateway of ours that is gone leaves a black hole behind, and its tags are gone with it.
-        return wish is not None and route.blackhole
-    return ctx.ours(target)
+    return target is not None and ctx.ours(target)
 
 
 def _serves(ctx: Context, connection: Peering, wish: Wanted) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..._model.network import NAME_TAG, TOPOLOGY_TAG, Rule
-from ..actions import Action, Found, Ref, Wanted
+from ..actions import GONE_FROM_TOPOLOGY, WITH_SECOND, Action, Found, Ref, Wanted
 from ..allow import derived, normal
 from ..context import Context
 from ..draft import Draft
@@ -92,6 +92,8 @@ class RuleKind(Kind):
             if joined is not None and ctx.ours(joined) and joined.id in ctx.names:
                 needs.append(ctx.names[joined.id])
             named = ctx.narrow and rule.topology == ctx.topology.name and wish is not None
+            # Its group is the second of its name, and goes.
+            second = not name and ctx.ours(group)
             yield Found(
                 full,
                 rule.id,
@@ -99,9 +101,10 @@ class RuleKind(Kind):
                 rule.region,
                 attrs,
                 ours=mine or named,
-                stage="rules" if label == "allow" or (wish is not None and wish.stage == "rules") else "vpcs",
+                stage="rules" if not second and (label == "allow" or (wish is not None and wish.stage == "rules")) else "vpcs",
                 needs=tuple(needs),
                 weight=int(rule.topology == ctx.topology.name),
+                why_removed=WITH_SECOND if second else GONE_FROM_TOPOLOGY,
             )
 
     def changed(self, wanted: Wanted, found: Found) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class SubnetKind(TaggedKind):
     def register(self, ctx: Context) -> None:
         super().register(ctx)
         for found in self.found(ctx):
-            if ctx.ids[found.name] == found.id and str(found.attrs["ipv6"]).startswith("auto:"):
+            if ctx.ids.get(found.name) == found.id and str(found.attrs["ipv6"]).startswith("auto:"):
                 ctx.register(f"{found.name}.ipv6", ctx.network.subnets[found.id].ipv6_cidr)
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
@@ -43,11 +43,7 @@ class SubnetKind(TaggedKind):
                 yield Wanted(self.name, full, ctx.account(vpc), vpc.region, attrs, needs=tuple(needs), path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        weights: dict[str, int] = {}
-        users = [item.subnet for item in ctx.network.interfaces.values()] + [item.subnet for item in ctx.network.nat_gateways.values()]
-        for subnet in users:
-            weights[subnet] = weights.get(subnet, 0) + 1
-        yield from tagged(ctx, ctx.network.subnets, lambda subnet: _attrs(ctx, subnet), lambda subnet: weights.get(subnet.id, 0))
+        yield from tagged(ctx, ctx.network.subnets, lambda subnet: _attrs(ctx, subnet))
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
         (action,) = actions

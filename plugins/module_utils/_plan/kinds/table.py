@@ -40,7 +40,6 @@ class TableKind(TaggedKind):
             ctx,
             ctx.network.route_tables,
             lambda table: {"vpc": ctx.refer(table.vpc)},
-            lambda table: len(table.associations) + len(table.routes),
         )
 
     def create(self, run: Run, actions: Sequence[Action]) -> Sequence[str]:
@@ -76,6 +75,7 @@ class AssociationKind(Kind):
     """A subnet's explicit association. Without one, the main table serves it."""
 
     name = "association"
+    placed = frozenset({"subnet"})
 
     def wanted(self, ctx: Context) -> Iterator[Wanted]:
         for vpc_name, vpc in ctx.vpcs.items():

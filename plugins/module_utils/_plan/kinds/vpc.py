@@ -30,9 +30,11 @@ class VpcKind(Kind):
             if spec.remote:
                 continue
             found = ctx.ownership.candidates(spec)
-            if spec.ours:
-                found = sorted(found, key=lambda vpc: (-_weight(ctx, vpc), vpc.id))
-                found = [vpc for vpc in found if ctx.ours(vpc)] if ctx.absent else found
+            if spec.ours and ctx.absent:
+                found = [vpc for vpc in found if ctx.ours(vpc)]
+            used = [vpc.id for vpc in found if vpc.id in ctx.ownership.used] if spec.ours else []
+            if len(used) > 1 and not ctx.absent:
+                ctx.fault(spec.path, f"{' and '.join(used)} are all tagged as vpcs.{name} and in use: take the tags from all but one")
             if not found:
                 continue
             ctx.register(f"vpcs.{name}", found[0].id)
@@ -49,7 +51,7 @@ class VpcKind(Kind):
             yield Wanted(self.name, f"vpcs.{name}", ctx.account(spec), spec.region, attrs, path=spec.path)
 
     def found(self, ctx: Context) -> Iterator[Found]:
-        yield from tagged(ctx, ctx.network.vpcs, _attrs, lambda vpc: _weight(ctx, vpc))
+        yield from tagged(ctx, ctx.network.vpcs, _attrs, lambda vpc: vpc.id in ctx.ownership.used)
         for name, spec in ctx.vpcs.items():
             there = ctx.network.vpcs.get(ctx.ids.get(f"vpcs.{name}", ""))
             if spec.ours and there is not None and not ctx.ours(there):
@@ -140,11 +142,3 @@ def default_entries(*, ipv6: bool, allow: bool = True) -> tuple[AclEntry, ...]:
 
 def _attrs(vpc: Vpc) -> dict[str, Any]:
     return {"cidr": vpc.cidrs[0], "cidrs": [*vpc.cidrs, *vpc.ipv6_cidrs], **{key: getattr(vpc, key) for key in DNS}}
-
-
-def _weight(ctx: Context, vpc: Vpc) -> int:
-    return (
-        len(ctx.network.subnets_of.get(vpc.id, ()))
-        + len(ctx.network.peerings_of.get(vpc.id, ()))
-        + len(ctx.network.groups_of.get(vpc.id, ()))
-    )
