@@ -19,6 +19,7 @@ from ._model.network import Network
 from ._reach.endpoints import End, of_block
 from ._reach.matrix import Question
 from ._reach.reach import Journey, journey, shut, value
+from ._reach.standing import placed
 from ._reach.traffic import traffic
 from ._reach.verdict import BLOCKED, REACHABLE, UNKNOWN
 from ._topology.types import Place, Topology
@@ -141,7 +142,8 @@ class _Answers:
         return found
 
     def _end(self, spot: Spot, other: Spot) -> End | None:
-        return of_block(self.index, spot.place.name, self.end(other)) if spot.place.kind == "cidr" else self.end(spot)
+        near = self.end(other) if spot.place.kind == "cidr" else None
+        return placed(self.index, of_block(self.index, spot.place.name, near), near) if near else self.end(spot)
 
 
 def _told(sides: Sequence[_Answers], asked: Sequence[Question], found: Sequence[Spot]) -> list[_Told]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Interface, Network, PrefixList, Vpc
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Instance, Interface, Network, PrefixList, Route, Vpc
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.simulate import ids_after, simulate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import load
@@ -486,3 +486,16 @@ def test_lists_that_rules_will_name_are_read_and_told() -> None:
     # Where the entries cannot be read, it is not known who may come; that somebody may is said.
     told, _world = stage(bastion("pl-0123456789abcdef0"))
     assert "may change: internet -> hub.ssh tcp 22 (not all that decides is known)" in connectivity_lines(told)
+
+
+def test_a_public_block_that_the_tables_send_elsewhere_is_there() -> None:
+    """Behind a VPN, say: who gets in is not known, and it is not the internet."""
+    _told, world = stage(bastion())
+    table = world.network.route_tables[world.ids["vpcs.hub.route_tables.public"]]
+    elsewhere = replace(table, routes=(*table.routes, Route("8.0.0.0/7", "vpn", "vgw-0123456789abcdef0")))
+    start = replace(world.network, route_tables={**world.network.route_tables, table.id: elsewhere})
+    told, after = stage(bastion("8.0.0.0/7"), start=start)
+    line = "may change: 8.0.0.0/7 -> hub.ssh tcp 22 (not all that decides is known)"
+    assert [text for text in connectivity_lines(told) if "internet" not in text] == [line]
+    rows = {(row["source"], row["destination"]): row["verdict"] for row in named_matrix(after).rows()}
+    assert rows["8.0.0.0/7", "hub.ssh"] == "unknown"

@@ -18,6 +18,7 @@ from . import public_access
 from .endpoints import End, of_interface, resolve
 from .index import Index
 from .reach import Journey, journey, reach, value
+from .standing import placed
 from .traffic import Traffic, traffic
 from .verdict import BLOCKED, REACHABLE, UNKNOWN, Verdict
 
@@ -210,6 +211,7 @@ def _cells(index: Index, firsts: Sequence[Sequence[End]], keys: Sequence[tuple[A
     def cell(source: End, destination: End, key: tuple[Any, ...]) -> int:
         if not source.address(family) or not destination.address(family) or not (source.vpc or destination.vpc):
             return _CODES.index(BLOCKED)
+        source, destination = placed(index, source, destination), placed(index, destination, source)
         way = ways.get(key)
         if way is None:
             way = ways[key] = journey(index, source, destination, asked, family)
