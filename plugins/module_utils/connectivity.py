@@ -19,7 +19,7 @@ from ._plan.context import Context
 from ._plan.kinds import KINDS
 from ._plan.planner import plan
 from ._plan.simulate import ids_after, simulate
-from ._reach.endpoints import End, of_block, resolve
+from ._reach.endpoints import AmbiguousEnd, End, of_block, resolve
 from ._reach.explain import other
 from ._reach.matrix import Matrix, Question, matrix
 from ._reach.traffic import traffic
@@ -164,6 +164,17 @@ def _checked(world: World, query: Query) -> dict[str, Any]:
     }
 
 
+_NamedEnd = tuple[str, End | None]
+
+
+def _pairs(world: World, query: Query) -> list[tuple[_NamedEnd, _NamedEnd]]:
+    """Every source with every destination. An address that several VPCs have is told apart by the other end, on either side."""
+    try:
+        return [(source, target) for source in world.ends(query.source) for target in world.ends(query.destination, source[1])]
+    except AmbiguousEnd:
+        return [(source, target) for target in world.ends(query.destination) for source in world.ends(query.source, target[1])]
+
+
 def answer(world: World, query: Query) -> Verdict:
     """The verdict on a question. Where its names are several ends, that which is furthest from what is wanted.
 
@@ -171,12 +182,11 @@ def answer(world: World, query: Query) -> Verdict:
     """
     wanted = REACHABLE if query.reachable else BLOCKED
     found = []
-    for name, source in world.ends(query.source):
-        for target_name, target in world.ends(query.destination, source):
-            if source is None or target is None:
-                found.append(_absent(name if source is None else target_name, name, target_name, query))
-            else:
-                found.append(judged(world, source, target, query.protocol, query.port))
+    for (name, source), (target_name, target) in _pairs(world, query):
+        if source is None or target is None:
+            found.append(_absent(name if source is None else target_name, name, target_name, query))
+        else:
+            found.append(judged(world, source, target, query.protocol, query.port))
     if not found:
         return _absent("a subnet to be in", str(query.source), str(query.destination), query)
     return max(found, key=lambda verdict: (verdict.verdict != wanted) + (verdict.verdict not in (wanted, UNKNOWN)))

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._aws.client import Client
-from ._aws.observe import FILTER_VALUES, READS
+from ._aws.observe import FILTER_VALUES, NOT_KNOWN, READS
 from ._model.network import Network
 from ._model.snapshot import Snapshot, plain, sorted_items
 from ._topology.types import Topology, VpcSpec
 from ._topology.width import public
 from .errors import AwsError, CredentialsError, EndpointUnreachable
 
+#: What is off until somebody turns it on: where an endpoint does not know the call, it is off.
+FEATURES = ("SecurityGroupVpcAssociations", "VpcEncryptionControls", "VpcBlockPublicAccessOptions", "VpcBlockPublicAccessExclusions")
 #: What every packet meets.
-ALWAYS = ("Subnets", "RouteTables", "SecurityGroups", "NetworkAcls")
+ALWAYS = ("Subnets", "RouteTables", "SecurityGroups", "NetworkAcls", *FEATURES[:2])
 #: What one meets on the way to the internet, or to an address.
-DOORS = ("InternetGateways", "NatGateways", "EgressOnlyInternetGateways")
+DOORS = ("InternetGateways", "NatGateways", "EgressOnlyInternetGateways", *FEATURES[2:])
 INSTANCES = ("Reservations", "NetworkInterfaces")
 
 
@@ -108,6 +110,7 @@ def read(client: Client, wanted: Iterable[Missing]) -> Snapshot:
     files: dict[tuple[str, str, str], list[Any]] = {}
     warnings: dict[str, None] = {}
     failed: set[tuple[str, str, str]] = set()
+    unknown_calls: set[tuple[str, str, str]] = set()
     with ThreadPoolExecutor(max_workers=max(1, min(16, len(asked)))) as pool:
         done = [(item, params, pool.submit(client.pages, item.account, item.region, action, **params)) for item, action, params in asked]
     for item, params, future in done:
@@ -118,13 +121,16 @@ def read(client: Client, wanted: Iterable[Missing]) -> Snapshot:
             raise
         except AwsError as error:
             failed.add(place)
+            if error.code in NOT_KNOWN and item.file in FEATURES:
+                unknown_calls.add(place)
+                continue
             warnings[f"{item.file} was not read, so what it decides is unknown: {error}"] = None
             continue
         if item.file == "PrefixListEntries":
             answer = [{"PrefixListId": params["PrefixListId"], "Entries": answer}]
         files.setdefault(place, []).extend(answer)
     kept = {place: sorted_items(place[2], items) for place, items in files.items() if place not in failed}
-    return Snapshot(kept, tuple(warnings), frozenset(failed))
+    return Snapshot(kept, tuple(warnings), frozenset(failed - unknown_calls))
 
 
 def _calls(item: Missing) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -27,7 +27,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import (
 )
 from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
-from ansible_collections.cloudnet.vpc.plugins.module_utils.evidence import missing
+from ansible_collections.cloudnet.vpc.plugins.module_utils.evidence import ALWAYS, missing
 from ansible_collections.cloudnet.vpc.plugins.module_utils.openings import changes
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import connectivity_lines, expect_failure, expect_table
 
@@ -343,7 +343,7 @@ def test_what_was_not_read_is_unknown() -> None:
     """The same network as AWS would tell it, but for one file."""
     document = pair(expect=[{"from": "a.app", "to": "b.db", "tcp": 85}])
     _told, world = stage(document)
-    files = ("Vpcs", "Subnets", "RouteTables", "SecurityGroups", "SecurityGroupRules", "NetworkAcls", "VpcPeeringConnections")
+    files = ("Vpcs", "SecurityGroupRules", "VpcPeeringConnections", *ALWAYS)
     real = observed(world.network)
     full = replace(real, complete=frozenset(("111111111111", "us-east-1", file) for file in files))
     topology = load(document)

@@ -75,6 +75,9 @@ READS: Mapping[str, Read] = {
     "DhcpOptions": Read("ec2:DescribeDhcpOptions"),
     "AvailabilityZones": Read("ec2:DescribeAvailabilityZones"),
 }
+#: Codes of an endpoint that does not know a call at all: there, what it would tell cannot be in use.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+NOT_KNOWN = ("InvalidAction", "UnknownOperation", "UnsupportedOperation")
 #: Read in the first wave, unfiltered: they decide what else is read, and quotas are counted on them.
 _FIRST = ("Vpcs", "VpcPeeringConnections")
 #: Other files that observe_all makes out of calls per item.
@@ -332,7 +335,8 @@ class _Observation:
             if not self.everything or file not in _OPTIONAL:
                 raise
             self.warnings.append(f"{file} left out: {error}")
-            self.untold.add(file)
+            if error.code not in NOT_KNOWN:
+                self.untold.add(file)
             self.found.pop(file, None)
 
     def _keep(self, file: str, items: Iterable[Any]) -> None:

@@ -17,7 +17,7 @@ from .._model.network import Network
 from . import public_access
 from .endpoints import End, of_interface, resolve
 from .index import Index
-from .reach import Journey, journey, reach, value
+from .reach import Journey, journey, reach, value, without_a_path
 from .standing import placed
 from .traffic import Traffic, traffic
 from .verdict import BLOCKED, REACHABLE, UNKNOWN, Verdict
@@ -212,6 +212,10 @@ def _cells(index: Index, firsts: Sequence[Sequence[End]], keys: Sequence[tuple[A
         if not source.address(family) or not destination.address(family) or not (source.vpc or destination.vpc):
             return _CODES.index(BLOCKED)
         source, destination = placed(index, source, destination), placed(index, destination, source)
+        if destination.resolver or source.kind == "service":
+            short = without_a_path(index, source, destination, asked, family)
+            if short is not None:
+                return _CODES.index(short.verdict)
         way = ways.get(key)
         if way is None:
             way = ways[key] = journey(index, source, destination, asked, family)

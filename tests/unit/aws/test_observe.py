@@ -198,6 +198,7 @@ def test_everything_goes_on_without_what_may_be_missing_but_not_without_the_rest
     api = account(**{"ec2:DescribeTransitGateways": AwsError("ec2:DescribeTransitGateways failed: UnsupportedOperation")})
     told = observe_all(api, [(ME, HERE)])
     assert told.warnings == ("TransitGateways left out: ec2:DescribeTransitGateways failed: UnsupportedOperation",)
+    assert told.untold == {(ME, HERE, "TransitGateways")}
     assert (ME, HERE, "TransitGateways") not in told.files and (ME, HERE, "TransitGatewayAttachments") in told.files
     for error in (CredentialsError("expired"), AwsError("broken")):
         api.answers["ec2:DescribeRouteTables"] = error
@@ -207,6 +208,14 @@ def test_everything_goes_on_without_what_may_be_missing_but_not_without_the_rest
     api.answers["ec2:DescribeVpnGateways"] = CredentialsError("expired")
     with pytest.raises(CredentialsError):
         observe_all(api, [(ME, HERE)])
+
+
+@pytest.mark.parametrize(("code", "untold"), [("UnauthorizedOperation", True), ("InvalidAction", False), ("UnsupportedOperation", False)])
+def test_what_may_not_be_read_is_in_doubt_and_what_is_not_known_there_is_off(code: str, untold: bool) -> None:
+    api = account(**{"ec2:DescribeVpcEncryptionControls": AwsError(f"failed: {code}", code=code)})
+    told = observe_all(api, [(ME, HERE)])
+    assert told.warnings == (f"VpcEncryptionControls left out: failed: {code}",)
+    assert told.untold == ({(ME, HERE, "VpcEncryptionControls")} if untold else set())
 
 
 def test_everything_holds_transit_gateway_routes_as_batfish_reads_them() -> None:

@@ -79,3 +79,76 @@ def entries(draw: st.DrawFn) -> list[str]:
 
 
 QUESTIONS = (("tcp", 443), ("tcp", 22), ("udp", 53), ("icmp", None), ("tcp", "80-443"), ("47", None))
+
+
+SERVICES = (
+    "nat_gateway",
+    "transit_gateway",
+    "gateway_load_balancer_endpoint",
+    "gateway_load_balancer",
+    "lambda",
+    "vpc_endpoint",
+    "network_load_balancer",
+    "load_balancer",
+    "quicksight",
+    "interface",
+)
+#: Ends of ``peculiar`` beside the hosts of ``networks``.
+PECULIAR = (
+    *(f"eni-{vpc}s{number}" for vpc in VPCS for number in range(2)),
+    *(f"i-{vpc}x" for vpc in VPCS),
+    *(f"eni-{vpc}p" for vpc in VPCS),
+    *(f"10.{vpc}.0.241" for vpc in VPCS),  # in the prefix of eni-Np
+    *(f"10.{vpc}.0.2" for vpc in VPCS),  # the resolver
+    *(f"10.{vpc}.1.{last}" for vpc in VPCS for last in (1, 200)),
+    *(f"vpce-{vpc}" for vpc in VPCS),
+    *("9.9.9.9", "internet", "198.51.100.240"),
+)
+#: What is off until somebody turns it on.
+FEATURES = ("VpcBlockPublicAccessOptions", "VpcBlockPublicAccessExclusions", "VpcEncryptionControls", "SecurityGroupVpcAssociations")
+
+
+@st.composite
+def peculiar(draw: st.DrawFn) -> dict[str, Any]:
+    """A network with ends that are no hosts: AWS's own interfaces, states, prefixes, a VPN; and features that few use."""
+    data: dict[str, Any] = draw(networks()) | {"endpoints": {}, "encryption": {}, "associations": {}}
+    for vpc in VPCS:
+        groups = st.sampled_from([[f"sg-{vpc}0"], [f"sg-{vpc}1"], [], None])
+        for number in range(2):
+            data["hosts"][f"eni-{vpc}s{number}"] = {
+                "subnet": f"subnet-{vpc}{number}",
+                "ip": f"10.{vpc}.{number}.30",
+                "type": draw(st.sampled_from(SERVICES)),
+                "status": draw(st.sampled_from(["in-use", "in-use", "in-use", "available", "attaching"])),
+                "groups": draw(groups),
+            }
+        state = draw(st.sampled_from(["running", "pending", "stopped", "stopping", "shutting-down"]))
+        data["hosts"][f"i-{vpc}x"] = {"subnet": f"subnet-{vpc}0", "ip": f"10.{vpc}.0.40", "groups": [f"sg-{vpc}0"], "state": state}
+        prefixes = {"prefixes": [f"10.{vpc}.0.240/28"]} if draw(st.booleans()) else {}
+        data["hosts"][f"eni-{vpc}p"] = {"subnet": f"subnet-{vpc}0", "ip": f"10.{vpc}.0.50", "groups": [f"sg-{vpc}1"]} | prefixes
+        interfaces = [f"eni-{vpc}s1"] if draw(st.booleans()) else []
+        kind = draw(st.sampled_from(["Interface", "GatewayLoadBalancer", "Gateway"]))
+        shape = {"vpc": f"vpc-{vpc}", "type": kind, "groups": [f"sg-{vpc}0"]}
+        if kind == "Gateway":
+            data["endpoints"][f"vpce-{vpc}"] = shape | {"tables": draw(st.sampled_from([[], [f"rtb-{vpc}0"]]))}
+        else:
+            data["endpoints"][f"vpce-{vpc}"] = shape | {"subnets": [f"subnet-{vpc}1"], "interfaces": interfaces}
+        if draw(st.booleans()):
+            where = draw(st.sampled_from(["9.9.0.0/16", "0.0.0.0/0"]))
+            routes = data["tables"][f"rtb-{vpc}1"]["routes"]
+            if not any(route.startswith(f"{where} ") for route in routes):
+                routes.append(f"{where} vgw-{vpc}")
+        if draw(st.integers(0, 3)) == 0:
+            exclusions = {name: draw(st.sampled_from(["enabled", "disabled", "enabling"])) for name in ("InternetGateway", "VpcPeering")}
+            state = draw(st.sampled_from(["available", "available", "enforce-in-progress"]))
+            mode = draw(st.sampled_from(["enforce", "monitor"]))
+            data["encryption"][f"vpc-{vpc}"] = {"mode": mode, "state": state, "exclusions": exclusions}
+        if draw(st.booleans()):
+            data["associations"][f"sg-{vpc}0"] = [f"vpc-{(vpc + 1) % 3}"]
+    if draw(st.booleans()):
+        mode = draw(st.sampled_from(["off", "block-ingress", "block-bidirectional"]))
+        excluded = draw(st.sampled_from(["vpc-0", "subnet-00", "subnet-11"]))
+        allows = draw(st.sampled_from(["allow-egress", "allow-bidirectional"]))
+        state = draw(st.sampled_from(["create-complete", "delete-complete", "update-in-progress"]))
+        data["bpa"] = {"mode": mode, "exclusions": {"vpcbpa-exclude-1": [excluded, allows, state]}}
+    return data

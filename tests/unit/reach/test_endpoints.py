@@ -11,6 +11,9 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.endpoints impo
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.index import Index
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.traffic import traffic
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
+from ansible_collections.cloudnet.vpc.plugins.module_utils.connectivity import Query, answer
+from ansible_collections.cloudnet.vpc.plugins.module_utils.ends import World
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
 
 from . import terse
@@ -125,3 +128,17 @@ def test_questions_and_their_answers(protocol: str | int, port: Any, family: int
 def test_a_host_reaches_itself_and_a_message_that_asks_nothing_needs_no_way_back(index: Index) -> None:
     assert reach(index.network, "i-a", "10.0.1.20@vpc-a", "tcp", 9).reachable
     assert reach(index.network, "i-a", "subnet-a+sg-a", "icmp", "3/4").back is None
+
+
+def test_an_address_of_several_vpcs_is_told_apart_by_the_other_end_on_either_side() -> None:
+    """10.0.1.30 is in the blocks of vpc-a and vpc-b, and only vpc-b has such an interface; 10.0.9.9 is nobody's."""
+    data = NETWORK | {"peerings": {"pcx-1": ["vpc-c", "vpc-b"]}, "endpoints": {}}
+    data["hosts"] = {**data["hosts"], "i-c": {"subnet": "subnet-c", "ip": "10.5.1.7", "groups": ["sg-c"]}}
+    data["groups"] = {**data["groups"], "sg-c": {"vpc": "vpc-c"}}
+    network = terse.network(data)
+    world = World(Topology("snapshot"), network, {})
+    for source, destination in (("10.0.9.9", "i-c"), ("i-c", "10.0.9.9")):
+        assert reach(network, source, destination, "tcp", 22).blockers
+        assert answer(world, Query(source, destination, "tcp", 22)).verdict == "blocked"
+    with pytest.raises(CloudnetError, match=r"10\.0\.9\.9 could be in vpc-a or vpc-b: write 10\.0\.9\.9@vpc-…"):
+        answer(world, Query("10.0.9.9", "10.0.9.9", "tcp", 22))

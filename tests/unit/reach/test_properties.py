@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from support.patience import examples
 
 from . import terse
-from .generated import QUESTIONS, networks
+from .generated import FEATURES, PECULIAR, QUESTIONS, networks, peculiar
 
 RANK = {"blocked": 0, "unknown": 1, "reachable": 2}
 HOSTS = [f"i-{vpc}{number}" for vpc in range(3) for number in range(4)]
@@ -133,6 +133,49 @@ def test_every_answer_is_in_order(data: dict[str, Any], source: str, destination
     told = found.as_dict()
     assert told["forward"]["disposition"] in ("delivered", "dropped", "unknown")
     assert _ask(data, source, destination, question) == found
+
+
+@slowly
+@given(peculiar(), st.sampled_from(QUESTIONS), st.lists(st.sampled_from(PECULIAR), min_size=4, max_size=7, unique=True))
+def test_the_matrix_says_what_the_pairs_say_of_ends_that_are_no_hosts(
+    data: dict[str, Any], question: tuple[str, Any], chosen: list[str]
+) -> None:
+    network = terse.network(data)
+    ends = [*chosen, "i-00", "i-11"]
+    found = matrix(network, ends, [Question(*question)])
+    outside = {"9.9.9.9", "internet", "198.51.100.240"}
+    pairs = [(one, other) for one in ends for other in ends if one != other and not {one, other} <= outside]
+    told = {(row["source"], row["destination"]): row["verdict"] for row in found.rows()}
+    assert {pair: told[pair] for pair in pairs} == {
+        (one, other): reach(network, one, other, *question, family=4).verdict for one, other in pairs
+    }
+
+
+@slowly
+@given(peculiar(), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from(QUESTIONS))
+def test_every_answer_about_ends_that_are_no_hosts_names_what_it_speaks_of(
+    data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]
+) -> None:
+    found = _ask(data, source, destination, question)
+    assert (found.verdict == "reachable") == (not found.blockers and not found.unknowns)
+    assert {blocker.code for blocker in found.blockers} <= BLOCKER_CODES
+    assert {unknown.code for unknown in found.unknowns} <= set(UNKNOWN_CODES)
+    for note in (*found.blockers, *found.unknowns):
+        assert note.component and note.name and note.why, note
+        assert "  " not in note.why and not note.why.startswith(" ") and ":  " not in note.why, note
+    assert all(blocker.fix.text for blocker in found.blockers)
+
+
+@slowly
+@given(peculiar(), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from(QUESTIONS))
+def test_what_was_asked_for_in_vain_never_turns_an_answer_round(
+    data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]
+) -> None:
+    whole = _ask(data, source, destination, question)
+    for feature in FEATURES:
+        gone = [feature, "VpcBlockPublicAccessOptions"] if feature == "VpcBlockPublicAccessExclusions" else [feature]
+        part = _ask(data | {"untold": gone}, source, destination, question)
+        assert {whole.verdict, part.verdict} != {"reachable", "blocked"}, feature
 
 
 @pytest.mark.parametrize("missing", sorted({*FILES, "VpcPeeringConnections"} - {"Reservations"}))
