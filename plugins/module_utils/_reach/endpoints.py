@@ -123,6 +123,8 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
     ipv6 = address if ":" in address else next(iter(interface.ipv6s), "")
     instance = index.network.instances.get(interface.instance)
     kind = "nat_gateway" if interface.id in index.nat_of else interface.type
+    endpoint = index.network.endpoints.get(index.endpoint_of.get(interface.id, ""))
+    state = (down(instance.state) if instance else "") or (unusable(endpoint.state) if endpoint else "")
     return End(
         "host",
         text,
@@ -134,11 +136,16 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
         ipv6="" if address and ":" not in address else ipv6,
         public=interface.public_ips.get(ipv4, ""),
         groups=managed.groups(kind, interface.groups_told, interface.groups),
-        state=down(instance.state if instance else "") or ("available" if interface.status == "available" else ""),
+        state=state or ("available" if interface.status == "available" else ""),
         unsettled=interface.status if interface.status in ("attaching", "detaching") else "",
         service=kind if managed.service(kind) else "",
-        endpoint=index.endpoint_of.get(interface.id, ""),
+        endpoint=endpoint.id if endpoint else "",
     )
+
+
+def unusable(state: str) -> str:
+    """An endpoint's state when it takes nothing, else ''."""
+    return state if state not in ("available", "pending") else ""
 
 
 def down(state: str) -> str:
@@ -218,7 +225,7 @@ def _endpoint(index: Index, endpoint: Endpoint, near: End | None) -> End:
         address = plainest(index.named_blocks, candidates(blocks[0])) if blocks else ""
         return End("service", endpoint.id, vpc=endpoint.vpc, ipv4=address or index.some_public[4], groups=(), endpoint=endpoint.id)
     zone = network.subnets[near.subnet].zone if near and near.subnet in network.subnets else ""
-    state = endpoint.state if endpoint.state not in ("available", "pending") else ""
+    state = unusable(endpoint.state)
 
     def distance(subnet: str) -> tuple[bool, str]:
         there = network.subnets.get(subnet)
@@ -228,8 +235,7 @@ def _endpoint(index: Index, endpoint: Endpoint, near: End | None) -> End:
         (network.interfaces[id_] for id_ in endpoint.interfaces if id_ in network.interfaces), key=lambda item: distance(item.subnet)
     )
     if interfaces:
-        found = of_interface(index, interfaces[0], endpoint.id)
-        return replace(found, endpoint=endpoint.id, state=state or found.state)
+        return replace(of_interface(index, interfaces[0], endpoint.id), endpoint=endpoint.id)
     subnets = sorted((id_ for id_ in endpoint.subnets if id_ in network.subnets), key=distance)
     if not subnets:
         raise CloudnetError(f"{endpoint.id}: neither its interfaces nor its subnets are in what was observed")

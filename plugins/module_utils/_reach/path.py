@@ -7,12 +7,13 @@ https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html
 
 from __future__ import annotations
 
-from .._model.network import Peering, RouteTable, Subnet
+from .._model.network import Interface, Peering, RouteTable, Subnet
 from . import encryption, explain, gateways, transit
 from .blocks import HOST_SERVICES, RESERVED, any_holds, holds
+from .endpoints import down
 from .groups import LOCAL
 from .holders import has
-from .routing import UNMODELLED, Candidate, Found, lookup, route_text
+from .routing import UNMODELLED, Candidate, Found, behind, lookup, route_text
 from .verdict import Fix, Step
 from .walk import ACROSS, OUTSIDE, Translation, Walk
 
@@ -295,9 +296,9 @@ def _right_way(walk: Walk, subnet: Subnet, table: RouteTable) -> Fix:
     if walk.goal.kind == "service":
         return explain.other(f"add route table {explain.name(table)} to the endpoint {walk.goal.endpoint} (route_tables)")
     if not there:
-        if walk.goal.behind:
+        if other := walk.goal.behind or behind(index, vpc, subnet.id, walk.dst):
             return explain.other(
-                f"route {walk.dst} to {walk.goal.behind} in route table {explain.name(table)}, as other tables of the VPC do"
+                f"route {walk.dst} to {other} in {explain.name(table)}, as other tables of {explain.vpc_name(network, vpc)} do"
             )
         if walk.goal.kind == "internet":
             return explain.public_subnet(network, subnet)
@@ -341,6 +342,13 @@ def _from_gateway_endpoint(walk: Walk) -> None:
     arrived(walk, walk.deliver(walk.aim()[0]))
 
 
+def _stopped(walk: Walk, interface: Interface) -> str:
+    """Why an interface passes nothing on, or ''."""
+    instance = walk.index.network.instances.get(interface.instance)
+    state = down(instance.state) if instance else ""
+    return f"{interface.instance} is {state}" if state else "it is attached to nothing" if interface.status == "available" else ""
+
+
 def _appliance(walk: Walk, subnet: Subnet, via: str, target: str) -> None:
     """An interface as a route's target: its own packets it takes; others it passes on if its source/destination check is off.
 
@@ -363,6 +371,10 @@ def _appliance(walk: Walk, subnet: Subnet, via: str, target: str) -> None:
         walk.end("LOOP", interface.id, name, f"the packet comes to {name} again")
         return
     walk.crossed.append(interface.id)
+    if stopped := _stopped(walk, interface):
+        walk.block("BAD_STATE", interface.id, name, f"the route leads to {name}: {stopped}", explain.other(f"bring {interface.id} up"))
+        go_on(walk, subnet.vpc)
+        return
     walk.hop(Step.APPLIANCE, interface.id, name, "passes it on, if it does")
     if interface.source_dest_check:
         why = f"the source/destination check of {name} is on, so it drops what is not addressed to it"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from . import explain, managed
+from . import encryption, explain, managed
 from .endpoints import End
 from .index import Index
 from .routing import behind
@@ -53,6 +53,11 @@ def _objections(index: Index, end: End, egress: bool) -> Iterator[Objection]:
         yield Objection("VPCE_INTRA_VPC_TRAFFIC", end.endpoint, why, "ask the other way round")
     elif run_by is None:
         return
+    elif egress and end.service == "lambda":
+        found = encryption.leaving(index, end.vpc, "Lambda", "a Lambda function")
+        if found is not None:
+            code = "VPC_ENCRYPTION_ENFORCED" if found.sure else "NOT_OBSERVED" if found.missing else "IN_TRANSITION"
+            yield Objection(code, found.component, found.why, f"exclude it from {found.component} (Lambda)", found.sure, found.missing)
     elif egress and run_by.starts is False:
         code = "VPCE_INTRA_VPC_TRAFFIC" if end.service == "vpc_endpoint" else "SERVICE_INTERFACE"
         why = f"{name} is the interface of {run_by.name}: it starts nothing by itself"
