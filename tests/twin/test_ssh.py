@@ -34,7 +34,7 @@ pytest.importorskip("asyncssh", reason="asyncssh is not installed")
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import proxy
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.sessions import sftp_server
 
-from .ssh_place import DB, DB_PRIVATE, SILENT, WEB, WEB_PRIVATE, WEB_PUBLIC, Place, place
+from .ssh_place import DB, DB_PRIVATE, SILENT, WEB, WEB_PRIVATE, WEB_PUBLIC, Loopback, Place, place
 
 MISSING = [name for name in ("ssh", "scp", "sftp", "ssh-keygen") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} of OpenSSH's client are not installed")
@@ -435,6 +435,39 @@ def question(lab: Place, text: bytes) -> dict[str, object]:
         client.connect(str(lab.socket))
         client.sendall(text + b"\n")
         return dict(json.loads(client.makefile().readline()))
+
+
+def test_a_caller_that_logs_nobody_in_has_a_limit(lab: Place) -> None:
+    """An instance that floods another one's port costs the lab little, and locks nobody else out."""
+
+    def open_now(asked: socket.socket) -> bool:
+        with contextlib.suppress(TimeoutError):
+            while asked.recv(4096):
+                asked.settimeout(0.3)
+            return False
+        return True
+
+    port = Loopback.ports[WEB]
+    flood = [socket.create_connection(("127.0.0.1", port)) for _number in range(60)]
+    for asked in flood:
+        asked.settimeout(10)
+    assert sum(map(open_now, flood)) == 32
+    # Another address has its own, and so has the console.
+    other = socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0))
+    other.settimeout(10)
+    assert open_now(other)
+    assert lab.run("ssh", WEB, "echo in").stdout == b"in\n"
+    for asked in (*flood, other):
+        asked.close()
+    # What has ended counts no more, and who is logged in does not count.
+    deadline = time.monotonic() + 10
+    while lab.call(lambda: _counted(lab)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+async def _counted(lab: Place) -> int:
+    return sum(lab.server._waiting.values())
 
 
 @pytest.mark.parametrize(

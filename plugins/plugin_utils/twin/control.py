@@ -43,7 +43,7 @@ class Control:
         self.state = KernelState()
         # Instances that somebody used: they stay awake until they stop.
         self.used: set[str] = set()
-        self.told_missing: set[str] = set()
+        self.told_missing: set[str] | None = None
         self.memo = Memo()
         self.changing = asyncio.Lock()
         self.thread = ThreadPoolExecutor(1, "kernel")
@@ -145,10 +145,11 @@ class Control:
         self.booting[instance.id] = task
 
     def _tell_missing(self) -> None:
-        """Log, once each, the protections from instances that this machine refuses."""
-        for name in sorted(self.machines.missing - self.told_missing):
-            self.told_missing.add(name)
-            LOG.warning("a protection is missing: %s", MISSING[name])
+        """Log, once each, the protections that this machine refuses from now on; the lab has told what it refused its first instance."""
+        if self.told_missing is not None:
+            for name in sorted(self.machines.missing - self.told_missing):
+                LOG.warning("a protection from instances is missing: %s", MISSING[name])
+        self.told_missing = set(self.machines.missing)
 
     async def wake(self, host: str) -> None:
         """Give an instance a namespace of its own and boot it (see seams.Waker)."""

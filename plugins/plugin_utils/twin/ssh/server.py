@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ _BACKLOG = 128
 # AES-GCM in hardware is the fastest that both sides have.
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr", "chacha20-poly1305@openssh.com")
 _LOGIN_SECONDS = 60
+_WAITING = 32
+"""Connections of one address to one instance that have not logged in yet; more are closed, as sshd's MaxStartups does."""
 _WINDOW = 1 << 22
 
 
@@ -54,6 +57,8 @@ class SshServer:
         self._acceptors: dict[str, list[Acceptor]] = {}
         self._connections: dict[str, set[Connection]] = {}
         self._options: dict[str, SSHServerConnectionOptions] = {}
+        # By instance and by the address of who asks: an instance must not lock others out.
+        self._waiting: Counter[tuple[str, str]] = Counter()
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -104,11 +109,14 @@ class SshServer:
             raise TwinError("the lab's own key is no public key of OpenSSH's")
         self._console.add(found)
 
-    async def accept(self, made: socket.socket, host: str, console: bool = False) -> None:
-        """Speak ssh, as that instance, on a connected socket, which becomes the server's. ``console``: it came beside the network."""
+    async def accept(self, made: socket.socket, host: str, console: bool = False, caller: tuple[str, str] | None = None) -> None:
+        """Speak ssh, as that instance, on a connected socket, which becomes the server's. ``console``: it came beside the network.
+
+        ``caller``: as whose it is counted until somebody is logged in.
+        """
         made.setblocking(False)
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: Connection(loop, self._options_of(host), self, host, console), sock=made)
+        await loop.create_connection(lambda: Connection(loop, self._options_of(host), self, host, console, caller), sock=made)
 
     def admits(self, host: str, user: str, key: bytes, console: bool) -> bool:
         """Whether a key, of which the client proves that it is its own, lets a user in."""
@@ -136,8 +144,15 @@ class SshServer:
         """A connection begins."""
         self._connections.setdefault(connection.instance, set()).add(connection)
 
+    def settle(self, caller: tuple[str, str]) -> None:
+        """One of the caller's connections is logged in, or has ended before that."""
+        self._waiting[caller] -= 1
+        if not self._waiting[caller]:
+            del self._waiting[caller]
+
     def disconnected(self, connection: Connection) -> None:
         """A connection has ended."""
+        connection.logged_in()
         held = self._connections.get(connection.instance)
         if held is not None:
             held.discard(connection)
@@ -165,9 +180,19 @@ class SshServer:
 
     async def _take(self, made: socket.socket, host: str) -> None:
         try:
-            await self.accept(made, host)
+            caller = host, str(made.getpeername()[0])
+        except OSError:  # the client has gone
+            made.close()
+            return
+        if self._waiting[caller] >= _WAITING:
+            made.close()
+            return
+        self._waiting[caller] += 1
+        try:
+            await self.accept(made, host, caller=caller)
         except Exception:
             LOG.exception("%s: a connection was not taken", host)
+            self.settle(caller)
             made.close()
 
     def _options_of(self, host: str) -> SSHServerConnectionOptions:
@@ -200,14 +225,27 @@ class Connection(SSHServerConnection):
     """One connection to one instance."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, options: SSHServerConnectionOptions, server: SshServer, host: str, console: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: SSHServerConnectionOptions,
+        server: SshServer,
+        host: str,
+        console: bool,
+        caller: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(loop, options)
         self.instance = host
+        self._caller = caller
         self._twin = server
         self._agent_lock = asyncio.Lock()
         # asyncssh makes what answers for a connection from its options, which are the same for all of an instance's connections.
         self._protocol_factory = lambda: Login(server, host, console)
+
+    def logged_in(self) -> None:
+        """It counts for its caller no more."""
+        caller, self._caller = self._caller, None
+        if caller is not None:
+            self._twin.settle(caller)
 
     async def create_agent_listener(self) -> bool:
         """Forward the user's agent: into the instance, where asyncssh would make a socket in this process's own files."""
@@ -240,6 +278,10 @@ class Login(SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
             self._server.disconnected(self._connection)
+
+    def auth_completed(self) -> None:
+        if self._connection is not None:
+            self._connection.logged_in()
 
     def begin_auth(self, username: str) -> bool:
         return True
