@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import Rou
 from support.namespaces import run_in_tree  # noqa: E402
 from support.twin_networks import Builder  # noqa: E402
 
-FIELDS = [field.name for field in dataclasses.fields(Network) if field.name not in ("complete", "others", "warnings")]
+FIELDS = [item.name for item in dataclasses.fields(Network) if item.name != "others" and isinstance(getattr(Network(), item.name), Mapping)]
 
 
 def large(vpcs: int, hosts: int, peerings: int) -> Network:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,9 @@ def two(first: str = "10.0", second: str = "10.1") -> Builder:
 def delta(network: Network, before: Network | None = None, facts: Facts | None = None) -> Delta:
     """All of a network, and what of an earlier one is gone."""
     before = before or Network()
-    names = [field.name for field in dataclasses.fields(network) if field.name not in ("complete", "others", "warnings")]
+    names = [
+        item.name for item in dataclasses.fields(network) if item.name != "others" and isinstance(getattr(network, item.name), Mapping)
+    ]
     gone = {name: tuple(key for key in getattr(before, name) if key not in getattr(network, name)) for name in names}
     return Delta({name: dict(getattr(network, name)) for name in names}, gone, facts)
 

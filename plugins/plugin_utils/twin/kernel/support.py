@@ -181,7 +181,7 @@ class _OneNamespace:
 
 async def _boot(machines: ProcessMachines) -> None:
     try:
-        await machines.boot(Machine("i-0", "trial", "10.0.0.1", "ec2-user", "", ""))
+        await machines.boot(Machine("i-0", "trial", "10.0.0.1", "ec2-user", (), ""))
         running = await machines.spawn("i-0", ["true"])
         if await running.wait():
             raise TwinError("a program that was started in one did not end well")

@@ -77,7 +77,7 @@ class ProcessMachines:
         """See seams.Machines. An instance that runs under another number of boots is ended first."""
         disk = self._machines.get(machine.id)
         if disk is None:
-            # By digest: whatever an instance is called, its disk is a folder of ours.
+            # By digest: whatever an instance is called, its disk and its control group are folders of ours.
             disk = self._machines[machine.id] = _Disk(self._disks / sha256(machine.id.encode()).hexdigest()[:32], machine)
         # A caller who gives up must not leave an instance behind of which nobody knows whether it runs.
         await asyncio.shield(self._background(self._boot(disk, machine)))
@@ -125,7 +125,7 @@ class ProcessMachines:
                     umount(disk.folder, MNT_DETACH)
                 with suppress(OSError):
                     disk.folder.rmdir()
-            self._groups.remove(id)
+            self._groups.remove(disk.folder.name)
             if disk.first >= 0:
                 self._slots.leave(disk.first)
 
@@ -247,7 +247,7 @@ class ProcessMachines:
                 private_files={files.USER_DATA: machine.user_data, files.BOOT_SCRIPT: script} if script else {},
             )
             network = self._kernel.descriptor(machine.id)
-            group = self._groups.open(machine.id)
+            group = self._groups.open(disk.folder.name)
             if group < 0:
                 self.missing.add("memory")
             handles = [network, handle, *([group] if group >= 0 else [])]

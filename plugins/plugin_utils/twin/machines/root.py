@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 
 from ..kernel.system import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount, pivot_root, umount
 from .calls import ATTR_NODEV, ATTR_NOSUID, ATTR_RDONLY, place_mount, set_attributes
@@ -202,15 +203,18 @@ def _own_become() -> None:
     set_attributes(f"{NEW}{BECOME}", ATTR_RDONLY | ATTR_NODEV)
 
 
+@cache
+def parts() -> tuple[tuple[str, str], ...]:
+    """What of HIDDEN this kernel has, and below IMAGE what hides it. For the process that starts others to find out once."""
+    paths = [path for path in (f"/proc/{name}" for name in HIDDEN) if os.path.exists(path)]
+    return tuple((path, _HIDDEN_FOLDER if os.path.isdir(path) else _HIDDEN_FILE) for path in paths)
+
+
 def hide_parts() -> list[str]:
     """As process 1 in its root: hide what /proc shows of the machine. Returns the protections that the kernel refuses (see confine.py)."""
     try:
-        for name in HIDDEN:
-            path = f"/proc/{name}"
-            if os.path.isdir(path):
-                mount(f"{IMAGE}/{_HIDDEN_FOLDER}", path, None, MS_BIND)
-            elif os.path.exists(path):
-                mount(f"{IMAGE}/{_HIDDEN_FILE}", path, None, MS_BIND)
+        for path, cover in parts():
+            mount(f"{IMAGE}/{cover}", path, None, MS_BIND)
         for name in _READ_ONLY:
             path = f"/proc/{name}"
             if os.path.isdir(path):

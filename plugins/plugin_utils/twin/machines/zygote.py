@@ -48,7 +48,7 @@ from .calls import close_all_but, fork_into, leave_keyring
 from .confine import PROCESSES, first_to_end, learn
 from .files import USER_ID
 from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
-from .root import enter_template
+from .root import enter_template, parts
 from .seccomp import install, program
 
 _OWN = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP
@@ -425,6 +425,7 @@ def _main(control: socket.socket, folder: str) -> None:
     if not code or not _taken(code):
         code = b""
     learn(code)
+    parts()
     control.send(json.dumps({"ready": True, "slots": count, "missing": [] if code else ["filter"]}).encode())
     _Zygote(control, code, ids=ids).run()
 
