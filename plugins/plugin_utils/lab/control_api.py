@@ -40,9 +40,13 @@ class ControlApi:
         self._about = dict(about or {})
         self._started = time.monotonic()
 
+    def knows(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request has the lab's token."""
+        return hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self._token.encode())
+
     def handle(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Reply, Callable[[], None] | None]:
         """The answer, and what is to be done once it is sent."""
-        if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self._token.encode()):
+        if not self.knows(headers):
             return _json(403, {"error": "the control token is missing or wrong; it is in the lab's record"}), None
         operation = path[len(PREFIX) :].strip("/").replace("/", "_")
         method = getattr(self, f"_do_{operation}", None)

@@ -18,11 +18,24 @@ from .counting import is_read
 from .emulator import own_limit, unsupported
 from .faults import Fault
 from .fidelity.tokens import recall
-from .identity import Credential, denied, expired
+from .identity import Credential, denied, expired, missing_token, unknown_key
 from .pacing import limit_exceeded
 from .permissions import ENFORCED, refused
 from .undo import Undo
-from .wire import Arrival, Reply, decode, encode, error_reply, operation_model, parse_reply, protocol_of, reencode, service_model
+from .wire import (
+    Arrival,
+    Reply,
+    claimed_action,
+    decode,
+    encode,
+    error_reply,
+    guessed_protocol,
+    operation_model,
+    parse_reply,
+    protocol_of,
+    reencode,
+    service_model,
+)
 
 
 class Dropped(Exception):
@@ -34,6 +47,26 @@ class Endpoint:
     """Answers API requests for a lab. ``handle`` is called from many threads."""
 
     lab: Lab
+
+    def knows(self, claim: Arrival) -> bool:
+        """Whether a request names an access key of this lab; that it has its secret too is found out when all of it is there."""
+        return claim.signed and self.lab.credentials.find(claim.access_key) is not None
+
+    def refuse(self, claim: Arrival, beginning: bytes, gone: Callable[[], bool] = lambda: False) -> Reply:
+        """The answer to who names none: as AWS words it, with nothing of the request decoded. Raises Dropped as ``handle`` does.
+
+        ``beginning``: of the body, where a form tells its action, for the counts.
+        """
+        protocol = guessed_protocol(claim)
+        service, action = claim.service or "unknown", claimed_action(claim, beginning) or claim.method
+        self.lab.counts.add(service, action, "", claim.region)
+        try:
+            self._before(self.lab.faults.strike(service, action, ""), claim, protocol, gone)
+            refusal = Refusal(*(unknown_key(claim.service, protocol) if claim.signed else missing_token(protocol)))
+        except Refusal as struck:
+            refusal = struck
+        self.lab.counts.add_error(refusal.code)
+        return error_reply(claim, protocol, refusal)
 
     def handle(self, arrival: Arrival, gone: Callable[[], bool] = lambda: False) -> Reply:
         """The answer to one request. Raises Dropped when a fault says so; ``gone()`` tells whether the client has left."""

@@ -65,7 +65,7 @@ class Credentials:
     def authenticate(self, arrival: Arrival, protocol: str, now: datetime) -> Credential:
         """The caller's credential. Raises Refusal as AWS does: unsigned, unknown key, wrong token, expired, wrong secret."""
         if not arrival.signed:
-            raise Refusal(*_missing(protocol))
+            raise Refusal(*missing_token(protocol))
         credential = self.find(arrival.access_key)
         if credential is None or arrival.token != credential.token:
             raise Refusal(*unknown_key(arrival.service, protocol))
@@ -76,7 +76,8 @@ class Credentials:
         return credential
 
 
-def _missing(protocol: str) -> tuple[str, str, int]:
+def missing_token(protocol: str) -> tuple[str, str, int]:
+    """A request that is not signed."""
     code = "MissingAuthenticationTokenException" if protocol in ("json", "rest-json") else "MissingAuthenticationToken"
     return code, "Request is missing Authentication Token", 400 if protocol == "json" else 403
 

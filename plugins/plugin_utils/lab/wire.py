@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,6 +107,44 @@ def read_arrival(method: str, path: str, query: str, headers: Mapping[str, str],
     if not arrival.action:
         arrival.action, arrival.uri_params = _route(arrival)
     return arrival
+
+
+#: Of the header and of a presigned query; what comes before the slash is the access key.
+_CREDENTIAL = re.compile(r"Credential=([A-Za-z0-9_]{1,128})(?:/|%2[Ff])([^,;& ]{1,256})")
+_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z0-9]{1,64})(?:&|$)")
+_REST_XML = frozenset({"cloudfront", "route53", "s3", "s3control"})
+
+
+def read_claim(method: str, path: str, query: str, headers: Mapping[str, str]) -> Arrival:
+    """Who a request says to be from, by its first lines alone: nothing is decoded, and no model is read."""
+    arrival = Arrival(method=method, path=path, query=query, headers=headers, body=b"")
+    found = _CREDENTIAL.search(headers.get("authorization", "")) or _CREDENTIAL.search(query)
+    if found:
+        scope = re.split("/|%2[Ff]", found[2])
+        arrival.access_key = found[1]
+        if len(scope) == 4 and all(re.fullmatch("[A-Za-z0-9-]{1,64}", part) for part in scope[1:3]):
+            arrival.region, arrival.signing_name = scope[1], scope[2]
+            arrival.service = _service_name(arrival, headers.get("x-amz-target", ""))
+    return arrival
+
+
+def claimed_action(arrival: Arrival, beginning: bytes) -> str:
+    """The action that a request's target header, query or form names, by a look at its beginning; "" for none that could be one."""
+    target = arrival.headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    found = _ACTION.search(arrival.query) or _ACTION.search(beginning.decode("latin-1"))
+    name = target or (found[1] if found else "")
+    return name if re.fullmatch("[A-Za-z0-9]{1,64}", name) else ""
+
+
+def guessed_protocol(arrival: Arrival) -> str:
+    """As ``protocol_of``, for an answer to who cannot be asked to wait for a model: by the name of the service and the kind of body."""
+    if "x-amz-target" in arrival.headers:
+        return "json"
+    if arrival.service == "ec2":
+        return "ec2"
+    if arrival.service in _REST_XML:
+        return "rest-xml"
+    return "query" if not arrival.service or arrival.headers.get("content-type", "").startswith(_FORM) else "rest-json"
 
 
 def _service_name(arrival: Arrival, target: str) -> str:
