@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel import su
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.system import PR_SET_SECCOMP
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines import seccomp
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.confine import MISSING, PROCESSES, SUDO_DEPTH
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.memory import MemoryWatch
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.root import HIDDEN, TERMINALS
 from support.namespaces import needs_namespaces, run_in_tree
 
@@ -296,3 +298,21 @@ async def test_a_kernel_without_filters_is_said_and_the_lab_goes_on(place: Place
         assert await other.say("id -un; sudo id -u", "i-9") == "ec2-user\n0"
     finally:
         await other.machines.close()
+
+
+@with_machines
+async def test_memory_is_watched_where_no_control_group_limits_it(place: Place) -> None:
+    await place.boot()
+    await place.boot("i-2")
+    named: list[str] = []
+    watch = MemoryWatch(lambda number: named.append(place.machines.name_of(number)) or "it", limit=96 << 20, step=16 << 20)
+    task = asyncio.create_task(watch.run())
+    hold = "import sys, time; held = bytearray(int(sys.argv[1]) << 20); print(1, flush=True); time.sleep(float(sys.argv[2]))"
+    # Pages that processes share count once: eight of 40 MiB each would be too much.
+    shared = "import os, time\nheld = bytearray(40 << 20)\nfor number in range(7):\n    if os.fork() == 0: break\ntime.sleep(2)"
+    innocent = asyncio.create_task(place.run([PYTHON, "-c", shared], "i-2"))
+    small = asyncio.create_task(place.run([PYTHON, "-c", hold, "8", "2"]))
+    status, _said = await asyncio.wait_for(place.run([PYTHON, "-c", hold, "256", "60"]), 30)
+    assert status == -signal.SIGKILL and set(named) == {"i-1"}
+    assert (await innocent)[0] == 0 and (await small) == (0, "1\n")
+    task.cancel()

@@ -18,6 +18,7 @@ from .facts import Facts, HostFacts
 from .kernel.sync import NetworkKernel
 from .machines.confine import MISSING
 from .machines.machines import ProcessMachines
+from .machines.memory import MemoryWatch
 from .machines.spec import machine_of
 from .render import render
 from .seams import Plane, TwinError
@@ -43,6 +44,7 @@ class Control:
         self.state = KernelState()
         # Instances that somebody used: they stay awake until they stop.
         self.used: set[str] = set()
+        self.watch: asyncio.Task[None] | None = None
         self.told_missing: set[str] | None = None
         self.memo = Memo()
         self.changing = asyncio.Lock()
@@ -56,10 +58,14 @@ class Control:
 
     async def start(self) -> None:
         await self.ssh.start()
+        if self.machines.watched:
+            self.watch = asyncio.create_task(MemoryWatch(self.machines.name_of).run())
         if self.entry is not None:
             await self.entry.start()
 
     async def close(self) -> None:
+        if self.watch is not None:
+            self.watch.cancel()
         if self.entry is not None:
             await self.entry.close()
         self.capture.close()

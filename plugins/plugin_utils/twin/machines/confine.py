@@ -73,7 +73,7 @@ MISSING: Mapping[str, str] = {
     "ipc": "this kernel does not limit an instance's System V shared memory and queues",
     "proc": "parts of /proc cannot be hidden, so instances see the machine's",
     "ids": "there are no ids left that an instance shares with no other: end other labs of root's, or use fewer instances at a time",
-    "memory": "no control group (cgroup v2) with memory and pids is delegated to the lab, so only single processes have a limit of memory",
+    "memory": "no control group (cgroup v2) with memory and pids is delegated to the lab, so an instance's memory is only watched",
     "oom": "the kernel cannot be told to end instances first when memory is short",
 }
 """Protections that a machine may refuse: what is so without it."""

@@ -22,6 +22,7 @@ from . import files
 from .asking import GoneError, Process, Zygote
 from .calls import clone_mount
 from .init import Boot, Launch
+from .memory import namespace
 from .root import DISK_SIZE
 from .userdata import boot_script
 
@@ -68,6 +69,8 @@ class ProcessMachines:
         self.missing = self._zygote.missing
         self.missing.update(missing)
         self._groups = groups or Groups(None)
+        # No control group limits their memory: it must be watched.
+        self.watched = self._groups.folder is None
         self._machines: dict[str, _Disk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -184,6 +187,14 @@ class ProcessMachines:
         """See seams.Machines."""
         disk = self._machines.get(id)
         return disk is not None and disk.process is not None
+
+    def name_of(self, number: int) -> str:
+        """The instance whose namespace of process ids has that number."""
+        for id, disk in self._machines.items():
+            with suppress(OSError):
+                if disk.process is not None and namespace(str(disk.process.pid)) == number:
+                    return id
+        return "an instance"
 
     async def close(self) -> None:
         """See seams.Machines."""
