@@ -8,12 +8,12 @@ be made: the hint names what leaves it out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ._reach.blocks import holds
 from ._reach.endpoints import End
-from ._reach.index import Index
 from ._reach.reach import reach
 from ._reach.verdict import RETURN, Blocker, Fix, Verdict
 from ._topology.types import PeeringSpec
@@ -32,18 +32,17 @@ def _heard(world: World, blocker: Blocker, source: End, target: End, family: int
     if blocker.fix.kind != "route" or table is None:
         return blocker
     far = source if blocker.direction == RETURN else target
-    names = {world.vpc_id(name): name for name in world.topology.vpcs}
+    names = {identifier: name for name in world.topology.vpcs if (identifier := world.vpc_id(name))}
     here, there = names.get(table.vpc, ""), names.get(far.vpc, "")
     spec = next((item for item in world.topology.peerings if {item.requester, item.accepter} == {here, there}), None)
     address = far.address(family)
-    if spec is None or not address or spec.parts(there, f"{address}/{32 if family == 4 else 128}"):
+    if spec is None or not address or spec.parts(there, single := f"{address}/{32 if family == 4 else 128}"):
         return blocker
-    return replace(blocker, fix=_narrowed(world.index, spec, there, far.vpc, address))
+    blocks = world.index.cidrs(far.vpc)
+    return replace(blocker, fix=_narrowed(spec, there, blocks, address, next((item for item in blocks if holds(item, address)), single)))
 
 
-def _narrowed(index: Index, spec: PeeringSpec, vpc: str, identifier: str, address: str) -> Fix:
-    blocks = list(index.cidrs(identifier))
-    block = next(item for item in blocks if holds(item, address))
+def _narrowed(spec: PeeringSpec, vpc: str, blocks: Sequence[str], address: str, block: str) -> Fix:
     wish = {"between": [spec.requester, spec.accepter], "cidrs": {"only": {vpc: [*spec.routed(vpc, blocks), block]}}}
     key = "except" if vpc in spec.without else "only"
     text = f"{spec.path}.cidrs.{key} leaves {address} of {vpc} out: let it route {block} too, or expect this to be blocked"

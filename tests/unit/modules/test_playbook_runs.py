@@ -180,6 +180,40 @@ def test_from_an_empty_account_to_an_empty_account(runs: Runs, monkeypatch: pyte
     assert live(ec2) == [stranger] and not [name for name in ours(ec2) if not name.startswith("pcx-")]
 
 
+#: Subnet, group and instance share a name, as people's do.
+SAME = {
+    "name": "same",
+    "region": "us-east-1",
+    "vpcs": {
+        vpc: {
+            "cidr": f"10.{number}.0.0/16",
+            "subnets": {name: {"cidr": f"10.{number}.1.0/24", "az": "a"}},
+            "security_groups": {name: {}},
+            "instances": {name: {"subnet": name, "security_groups": [name]}},
+        }
+        for number, (vpc, name) in enumerate((("web", "app"), ("data", "db")))
+    },
+    "peerings": [{"between": ["web", "data"]}],
+    "allow": [{"from": "group:web.app", "to": "group:data.db", "tcp": 5432}],
+}
+
+
+def test_names_that_several_things_share(runs: Runs) -> None:
+    runs.play("lab", "-e", "lab_state=reset")
+    (runs.folder / "same.yml").write_text(json.dumps(SAME))
+    told = runs.play("peer", "-e", "cloudnet_topology=same.yml")
+    assert "\n  opens: group:web.app -> group:data.db tcp 5432\n" in told
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert "tcp 5432 instance:web.app group:web.app instance:data.db group:data.db" in lines
+    assert "group:web.app -> X - yes yes" in lines and "4 of 12 reachable (33 %)" in lines
+    # One rule that goes is one line, with the instances behind it.
+    (runs.folder / "same.yml").write_text(json.dumps({**SAME, "allow": []}))
+    told = runs.play("peer", "-e", "cloudnet_topology=same.yml", "--check")
+    assert [line.strip() for line in told.splitlines() if "closes:" in line] == [
+        "closes: group:web.app -> group:data.db tcp 5432 (from instance:web.app to instance:data.db)"
+    ]
+
+
 def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
     file = runs.folder / "mistake.yml"
     file.write_text("name: mistake\nregion: us-east-1\nvpcs:\n  dev: {cidr: 10.0.0.0/16}\npeerings:\n  - {between: [dev, opps]}\n")
