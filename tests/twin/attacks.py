@@ -116,3 +116,34 @@ if __name__ == "__main__":
     print("done")
 """
 """What ordinary programs do, all of which must go on working."""
+
+RACE = """
+import os, sys, time
+end = time.monotonic() + float(sys.argv[1])
+own = set(os.listdir("/proc"))
+seen, got = set(), set()
+while time.monotonic() < end:
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or name in own: continue
+        seen.add(name)
+        for part in ("environ", "mem", "maps", "auxv", "syscall", "stack"):
+            try:
+                with open(f"/proc/{name}/{part}", "r+b" if part == "mem" else "rb", buffering=0) as file:
+                    text = b"" if part == "mem" else file.read(65536)
+                    if part == "mem":
+                        with open(f"/proc/{name}/cmdline", "rb") as line: text = line.read()
+                if b"ABOVE" in text or b"python" in text: got.add(part)
+            except OSError: pass
+        for part in ("exe", "cwd", "root"):
+            try:
+                target = os.readlink(f"/proc/{name}/{part}")
+                if "python" in target: got.add(part + target)
+            except OSError: pass
+        try:
+            for number in os.listdir(f"/proc/{name}/fd"):
+                target = os.readlink(f"/proc/{name}/fd/{number}")
+                if not target.startswith(("/dev/null", "pipe:", "/proc", "socket:", "/lib", "/usr", "/etc", "/.image")): got.add(target)
+        except OSError: pass
+print(len(seen) > 0, sorted(got))
+"""
+"""Look into each new process before it has become what it is to be: the copy of the lab's, from which it comes."""

@@ -316,3 +316,17 @@ async def test_memory_is_watched_where_no_control_group_limits_it(place: Place) 
     assert status == -signal.SIGKILL and set(named) == {"i-1"}
     assert (await innocent)[0] == 0 and (await small) == (0, "1\n")
     task.cancel()
+
+
+@pytest.mark.parametrize("root", [False, True])
+@with_machines
+async def test_nobody_looks_into_a_program_before_it_begins(place: Place, root: bool) -> None:
+    await place.boot()
+    race = asyncio.create_task(attack(place, attacks.RACE, 6, root=root))
+    while not race.done():
+        running = await place.machines.spawn("i-1", ["true"], root=not root)
+        await running.wait()
+    seen, _space, got = (await race).partition(" ")
+    assert got == "[]"
+    # It had something to look at.
+    assert seen == "True"
