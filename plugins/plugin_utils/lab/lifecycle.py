@@ -22,7 +22,19 @@ from .accounts import read_accounts
 from .control import LabControl, LabError
 from .faults import read_fault
 from .quotas import check_quotas
-from .record import Record, check_name, default_name, forget, load, make_private, process_start, state_folder, why_stale, write_private
+from .record import (
+    Record,
+    check_name,
+    damage,
+    default_name,
+    forget,
+    load,
+    make_private,
+    process_start,
+    state_folder,
+    why_stale,
+    write_private,
+)
 
 START_SECONDS = 60.0
 SETTINGS = ("latency_ms", "throttle", "quotas", "faults", "enforce_iam")
@@ -45,7 +57,7 @@ class Found:
     @property
     def control(self) -> LabControl:
         if self.record is None:
-            raise LabError(f"lab {self.name} does not run; start it first")
+            raise LabError("; ".join(self.messages) or f"lab {self.name} does not run; start it first")
         return LabControl(self.record.url, self.record.token)
 
 
@@ -80,7 +92,7 @@ def find(name: str | None = None) -> Found:
     chosen = _name(name)
     record = load(state_folder(chosen))
     if record is None:
-        return Found(chosen, False, None)
+        return Found(chosen, False, None, messages=_damaged(chosen))
     why = why_stale(record)
     if why:
         return Found(chosen, False, None, messages=(f"lab {chosen} at {record.url} ended without being stopped: {why}",))
@@ -91,6 +103,16 @@ def find(name: str | None = None) -> Found:
             f"lab {chosen} (process {record.pid}) runs but does not answer ({error}); stop it with state: stopped, see {record.log_file}"
         ) from error
     return Found(chosen, False, record, status)
+
+
+def _damaged(name: str) -> tuple[str, ...]:
+    """One line where there is a record that cannot be used: what is wrong, and how to go on."""
+    folder = state_folder(name)
+    why = damage(folder)
+    if not why:
+        return ()
+    way = f"start or stop the lab for a new record; if one still runs, end its process first: pgrep -f 'lab.daemon {folder}'"
+    return (f"lab {name}: {why}; {way}",)
 
 
 def start(name: str | None = None, options: Mapping[str, Any] | None = None, topology: Mapping[str, Any] | None = None) -> Found:
@@ -111,6 +133,8 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
         if found.record is not None:
             return _adjust(found, wanted, topology)
         former = load(folder)
+        if former is None:
+            forget(folder)  # what is damaged, and may be a folder in the record's place
         record = _spawn(chosen, folder, wanted, former.port if former else 0)
         messages = (*found.messages, f"lab {chosen} started at {record.url}")
         made = Found(chosen, True, record, messages=messages)
@@ -122,12 +146,14 @@ def stop(name: str | None = None) -> Found:
     """End the lab of that name, by its recorded process and no other; a record of a lab that is no more is taken away."""
     chosen = _name(name)
     folder = state_folder(chosen)
-    if load(folder) is None:
+    if load(folder) is None and not damage(folder):
         return Found(chosen, False, None)
     with _locked_for(folder):
         record = load(folder)
         if record is None:
-            return Found(chosen, False, None)
+            damaged = _damaged(chosen)
+            forget(folder)
+            return Found(chosen, bool(damaged), None, messages=damaged)
         why = why_stale(record)
         if why:
             forget(folder)

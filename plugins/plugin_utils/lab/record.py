@@ -9,10 +9,12 @@ started and which boot of the machine it was.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -21,7 +23,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 FORMAT = 1
+_SHORT = 70
+"""Bytes of a folder in which sockets can be bound under names of ours."""
+_LONGEST = 1 << 16
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}", re.IGNORECASE)
+
+
+_NUMBERS = frozenset({"pid", "port", "format"})
 
 
 @dataclass(frozen=True)
@@ -78,12 +86,22 @@ def make_private(folder: Path) -> Path:
 
 
 def socket_folder(name: str) -> Path:
-    """A short folder for the lab's sockets, whose paths may hold 107 bytes only; made if missing, for its owner only."""
+    """A short folder for the lab's sockets, whose paths may hold 107 bytes only; made if missing, for its owner only.
+
+    In a folder that everybody writes to, its name may be taken by somebody else: then it is the lab's state folder, where that is short
+    enough, else a new one. The record tells which. Raises OSError.
+    """
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not (os.path.isabs(base) and len(base) <= 40 and os.access(base, os.W_OK)):
         base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"
-    parent = make_private(Path(base) / f"cloudnet-{os.getuid()}")
-    return make_private(parent / hashlib.sha256(str(state_folder(name)).encode()).hexdigest()[:10])
+    state = state_folder(name)
+    try:
+        parent = make_private(Path(base) / f"cloudnet-{os.getuid()}")
+        return make_private(parent / hashlib.sha256(str(state).encode()).hexdigest()[:10])
+    except (PermissionError, FileExistsError, NotADirectoryError):
+        if len(os.fsencode(state)) <= _SHORT:
+            return make_private(state / "sockets")
+        return Path(tempfile.mkdtemp(prefix=f"cloudnet-{os.getuid()}-", dir=base))
 
 
 def write_private(path: Path, text: str) -> None:
@@ -103,18 +121,60 @@ def save(record: Record, folder: Path) -> None:
 
 
 def load(folder: Path) -> Record | None:
-    """The record, or None when there is none that this version can read."""
+    """The record, or None when there is none, or none that can be trusted: then ``damage`` tells why."""
     try:
-        values = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        if values.get("format") != FORMAT:
-            return None
-        return Record(**{field.name: values[field.name] for field in fields(Record)})
-    except (OSError, ValueError, KeyError, AttributeError):
+        return _read(folder / "record.json")
+    except (OSError, ValueError):
         return None
 
 
+def damage(folder: Path) -> str:
+    """What is wrong with the record that is there, in one line; "" where it is sound, or there is none."""
+    path = folder / "record.json"
+    try:
+        _read(path)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+    except ValueError as error:
+        return f"{path} is damaged: {error}"
+    return ""
+
+
+def _read(path: Path) -> Record:
+    """Raises OSError, or ValueError in one line. What is in it names a process to signal and an address to call: all of it is checked."""
+    with path.open("rb") as file:
+        data = file.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        raise ValueError(f"it is longer than {_LONGEST} bytes")
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON") from None
+    if not isinstance(values, dict):
+        raise ValueError("it holds no mapping")
+    if values.get("format") != FORMAT:
+        raise ValueError(f"its format is {values.get('format')!r}, and not {FORMAT}")
+    for field in fields(Record):
+        kind = int if field.name in _NUMBERS else str
+        if type(values.get(field.name)) is not kind:
+            raise ValueError(f"{field.name} is {'missing' if field.name not in values else 'no number' if kind is int else 'no text'}")
+    found = Record(**{field.name: values[field.name] for field in fields(Record)})
+    if found.pid <= 1:
+        raise ValueError(f"pid is {found.pid}, which is no lab's")
+    if not 0 < found.port < 65536 or found.url != f"http://127.0.0.1:{found.port}":
+        raise ValueError("url is not that of a port of 127.0.0.1")
+    return found
+
+
 def forget(folder: Path) -> None:
-    (folder / "record.json").unlink(missing_ok=True)
+    """Take the record away, whatever is in its place."""
+    path = folder / "record.json"
+    with contextlib.suppress(IsADirectoryError, PermissionError):
+        path.unlink(missing_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def boot_id() -> str:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,65 @@ def test_a_sockets_path_is_short_and_private() -> None:
     assert record.socket_folder("y") != folder
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', "null", '{"format": 1}'])
-def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "record.json").write_text(text)
-    assert record.load(tmp_path) is None
+@pytest.mark.parametrize("what", ["file", "dangling link", "another's folder"])
+def test_where_the_sockets_folder_is_taken_another_private_one_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    run, taken = tmp_path / "run", tmp_path / "run" / f"cloudnet-{os.getuid()}"
+    run.mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(record.tempfile, "gettempdir", lambda: str(run))
+    monkeypatch.setattr(record, "len", lambda value: min(len(value), 40), raising=False)
+    if what == "file":
+        taken.write_text("")
+    elif what == "dangling link":
+        taken.symlink_to(tmp_path / "nowhere")
+    else:
+        taken.mkdir()
+        real = Path.lstat
+        monkeypatch.setattr(
+            Path, "lstat", lambda self: os.stat_result([*real(self)[:4], os.getuid() + 1, *real(self)[5:]]) if self == taken else real(self)
+        )
+    folder = record.socket_folder("x")
+    assert folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700 and folder.stat().st_uid == os.getuid()
+    assert taken not in folder.parents and not (tmp_path / "nowhere").exists()
+
+
+DAMAGED = [
+    *("", "{", "[]", "{}", '{"format": 2}', "null", '{"format": 1}', "7", '"x"', "[" * 100_000, "x" * 100_000, "\x00"),
+    *({"pid": -1}, {"pid": 0}, {"pid": 1}, {"pid": "7"}, {"pid": True}, {"pid": 1.5}, {"port": 0}, {"port": 99999}, {"port": None}),
+    *({"url": "http://evil.example"}, {"url": 7}, {"token": None}, {"socket_folder": ["/"]}, {"started": 1}, {"name": {}}),
+]
+
+
+def damaged(folder: Path, content: str | dict[str, Any]) -> None:
+    record.make_private(folder)
+    text = content if isinstance(content, str) else json.dumps({**asdict(a_record()), **content})
+    (folder / "record.json").write_text(text)
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda value: str(value)[:30])
+def test_a_damaged_record_is_one_line_with_the_way_on(content: str | dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_args: pytest.fail("a process was signalled"))
+    folder = record.state_folder("x")
+    damaged(folder, content)
+    assert record.load(folder) is None
+    (line,) = lifecycle.find("x").messages
+    assert line.startswith(f"lab x: {folder}/record.json is damaged: ") and "\n" not in line and len(line) < 400
+    assert "start or stop the lab for a new record; if one still runs, end its process first: pgrep -f" in line
+    with pytest.raises(LabError, match="is damaged"):
+        _ = lifecycle.find("x").control
+    stopped = lifecycle.stop("x")
+    assert stopped.messages == (line,) and stopped.changed
+    assert not (folder / "record.json").exists() and lifecycle.find("x").messages == ()
+
+
+def test_a_folder_in_the_records_place(tmp_path: Path) -> None:
+    folder = record.make_private(record.state_folder("x"))
+    (folder / "record.json" / "deep").mkdir(parents=True)
+    (line,) = lifecycle.find("x").messages
+    assert "record.json cannot be read: Is a directory" in line
+    lifecycle.stop("x")
+    record.save(a_record(), folder)
+    assert record.load(folder) == a_record()
 
 
 def test_a_living_lab_is_not_stale() -> None:

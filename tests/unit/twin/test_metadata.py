@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.names import mac
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import HostFacts
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services import listening
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.listening import Listener
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.metadata import Metadata, Request, Response, Tokens, respond
 
@@ -177,7 +179,8 @@ def talk(caller: str, *requests: bytes, vpc: str = "vpc-hub") -> bytes:
                 writer.write(request)
                 await writer.drain()
                 await asyncio.sleep(0.01)
-            writer.write_eof()
+            with contextlib.suppress(OSError):  # the service may have ended the connection already
+                writer.write_eof()
             try:
                 return await asyncio.wait_for(reader.read(), 5)
             except ConnectionResetError:
@@ -188,6 +191,56 @@ def talk(caller: str, *requests: bytes, vpc: str = "vpc-hub") -> bytes:
             server.close()
 
     return asyncio.run(run())
+
+
+def test_connections_held_by_one_caller_keep_nobody_else_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "PER_CALLER", 4)
+    monkeypatch.setattr(listening, "CONNECTIONS", 10)
+
+    async def run() -> None:
+        made = socket.socket()
+        made.setblocking(False)
+        made.bind(("127.0.0.1", 0))
+        made.listen(64)
+        service = Metadata("vpc-hub", lambda: PLANE, TOKENS)
+        server = Listener(made, lambda one, _caller, own: service.connection(one, "10.0.1.10", own))
+        at = made.getsockname()[1]
+        held = []
+
+        async def hold(caller: str) -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", at, local_addr=(caller, 0))
+            writer.write(b"G")
+            held.append((caller, reader, writer))
+
+        async def answered(caller: str) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", at, local_addr=(caller, 0))
+            writer.write(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+            try:
+                return await asyncio.wait_for(reader.read(15), 5)
+            except ConnectionResetError:
+                return b""
+            finally:
+                writer.close()
+
+        try:
+            for _turn in range(20):
+                await hold("127.0.0.2")
+            await asyncio.sleep(0.2)
+            assert sum(not reader.at_eof() for _caller, reader, _writer in held) == 4
+            assert await answered("127.0.0.2") == b""
+            assert (await answered("127.0.0.3")).startswith(b"HTTP/1.1 200")
+            for caller in ("127.0.0.4", "127.0.0.5", "127.0.0.6"):
+                await hold(caller)
+                await hold(caller)
+            await asyncio.sleep(0.2)
+            assert (await answered("127.0.0.7")).startswith(b"HTTP/1.1 200"), "the oldest of who has most made room"
+            assert sum(not reader.at_eof() for caller, reader, _writer in held if caller == "127.0.0.2") == 3
+        finally:
+            server.close()
+            for _caller, _reader, writer in held:
+                writer.close()
+
+    asyncio.run(run())
 
 
 def test_several_requests_over_one_connection_in_pieces() -> None:

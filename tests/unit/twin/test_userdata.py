@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.machines.userdata import FOLDER, LOG, boot_script
 
+#: Ten values, each of ten of the one before: as many as there are stars when it is written out.
+BOMB = b"#cloud-config\na0: &a0 [x]\n" + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 12))
+BOMB += b"runcmd: [*a11]\n"
+
 
 class Ran:
     """A run of the script, with the instance's folders in a temporary one."""
@@ -125,6 +129,17 @@ def test_compressed(tmp_path: Path) -> None:
         (b"#cloud-config\nruncmd: [a\n", "cloud-config is left out: while parsing a flow sequence"),
         (b"#cloud-config\nruncmd: echo\n", "runcmd is left out: it is no list"),
         (b"\x1f\x8bnot gzip", "the user data is compressed, and cannot be read"),
+        (
+            gzip.compress(b"#!/bin/sh\n", mtime=0)[:-9],
+            "the user data is compressed, and cannot be read: its compressed data ends too early",
+        ),
+        (
+            gzip.compress(bytes(17 << 20), mtime=0),
+            "the user data is compressed, and cannot be read: it is more than 16 MiB once decompressed",
+        ),
+        (b"#cloud-config\nruncmd: " + b"[" * 20000, "cloud-config is left out: it is nested too deeply"),
+        (BOMB, "cloud-config is left out: its aliases stand for too much"),
+        (b"#cloud-config\nruncmd: &a [*a]\n", "cloud-config is left out: its aliases stand for too much"),
         (b"#cloud-config\n", "cloud-config is left out: it is no mapping"),
     ],
 )
@@ -132,6 +147,14 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, data: bytes, told: str) -> 
     ran = Ran(tmp_path, data)
     assert ran.log.splitlines()[0].startswith(f"cloud-init: {told}")
     assert ran.log.splitlines()[-1] == "cloud-init: finished"
+
+
+def test_what_is_compressed_has_room_once_and_not_for_each_part() -> None:
+    large = base64.b64encode(gzip.compress(bytes(9 << 20))).decode()
+    entries = "".join(f"- {{path: /f{number}, encoding: gz+b64, content: {large}}}\n" for number in range(8))
+    script = boot_script(f"#cloud-config\nwrite_files:\n{entries}".encode(), "ec2-user")
+    assert len(script) < 30 << 20
+    assert script.count(b"is left out: it is more than 16 MiB once decompressed") == 7
 
 
 def test_nothing_of_the_data_is_run_that_is_no_command(tmp_path: Path) -> None:

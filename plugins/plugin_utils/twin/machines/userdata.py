@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import gzip
 import shlex
 import zlib
 from base64 import b64decode, b64encode
@@ -27,6 +26,8 @@ LOG = "/var/log/cloud-init-output.log"
 FOLDER = "/var/lib/cloud/instance"
 _KNOWN = frozenset({"bootcmd", "write_files", "ssh_authorized_keys", "runcmd"})
 _LARGEST = 1 << 24
+"""Bytes of all that is decompressed, and of what a cloud-config's aliases stand for: 16 KiB of user data can mean any number."""
+_VALUES = 100_000
 
 
 @dataclass
@@ -38,6 +39,21 @@ class _Work:
     files: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     scripts: list[bytes] = field(default_factory=list)
+    room: int = _LARGEST
+
+    def decompress(self, data: bytes) -> bytes:
+        """What is compressed with gzip. Raises ValueError where that is not so, or comes to more than there is room for."""
+        reader = zlib.decompressobj(31)
+        try:
+            found = reader.decompress(data, self.room + 1)
+        except zlib.error as error:
+            raise ValueError(f"it cannot be decompressed: {error}") from None
+        if len(found) > self.room:
+            raise ValueError(f"it is more than {_LARGEST >> 20} MiB once decompressed")
+        if not reader.eof:
+            raise ValueError("its compressed data ends too early")
+        self.room -= len(found)
+        return found
 
 
 def boot_script(data: bytes, user: str) -> bytes:
@@ -73,8 +89,8 @@ def _part(data: bytes, work: _Work) -> None:
     """Take over one part, by its first line."""
     if data[:2] == b"\x1f\x8b":
         try:
-            data = zlib.decompressobj(31).decompress(data, _LARGEST)
-        except zlib.error as error:
+            data = work.decompress(data)
+        except ValueError as error:
             work.notes.append(f"the user data is compressed, and cannot be read: {error}")
             return
     text = data.lstrip(b"\xef\xbb\xbf")
@@ -110,8 +126,14 @@ def _cloud_config(text: bytes, work: _Work) -> None:
         return
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or a number that is none
         work.notes.append("cloud-config is left out: " + " ".join(str(error).split()))
+        return
+    except RecursionError:
+        work.notes.append("cloud-config is left out: it is nested too deeply")
+        return
+    if not _small(found):
+        work.notes.append("cloud-config is left out: its aliases stand for too much")
         return
     if not isinstance(found, dict):
         work.notes.append("cloud-config is left out: it is no mapping")
@@ -126,6 +148,23 @@ def _cloud_config(text: bytes, work: _Work) -> None:
     commands = _commands("runcmd", found.get("runcmd"), work)
     if commands:
         work.scripts.append(("#!/bin/sh\n" + "\n".join(commands) + "\n").encode())
+
+
+def _small(value: Any) -> bool:
+    """Whether a document is of a size that can be written out: aliases make few lines stand for any number of values, or for themselves."""
+    waiting, values, size = [value], 0, 0
+    while waiting:
+        item = waiting.pop()
+        values += 1
+        if isinstance(item, str | bytes):
+            size += len(item)
+        elif isinstance(item, Mapping):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple | set):
+            waiting += item
+        if values + len(waiting) > _VALUES or size > _LARGEST:
+            return False
+    return True
 
 
 def _items(name: str, value: Any, work: _Work) -> Sequence[Any]:
@@ -155,8 +194,8 @@ def _write(entry: Any, work: _Work) -> list[str]:
         return []
     path = entry["path"]
     try:
-        content = _content(entry.get("content", ""), str(entry.get("encoding", "")).lower())
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+        content = _content(entry.get("content", ""), str(entry.get("encoding", "")).lower(), work)
+    except ValueError as error:
         work.notes.append(f"write_files {path} is left out: {error}")
         return []
     quoted = shlex.quote(path)
@@ -172,12 +211,12 @@ def _write(entry: Any, work: _Work) -> list[str]:
     return lines
 
 
-def _content(content: Any, encoding: str) -> bytes:
+def _content(content: Any, encoding: str, work: _Work) -> bytes:
     raw = content if isinstance(content, bytes) else str(content if content is not None else "").encode()
     if encoding in ("b64", "base64", "gz+b64", "gzip+b64", "gz+base64", "gzip+base64"):
         raw = b64decode(raw)
     if encoding.startswith(("gz", "gzip")):
-        raw = gzip.decompress(raw)
+        raw = work.decompress(raw)
     return raw
 
 

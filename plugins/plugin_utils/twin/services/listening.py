@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -15,8 +16,9 @@ from ..seams import Kernel, TwinError
 
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _AT_ONCE = 64
-CONNECTIONS = 256
-"""Open connections that one listener serves at a time: what an instance can cost the data plane has an end."""
+CONNECTIONS, PER_CALLER = 1024, 32
+"""Open connections that one listener serves at a time, in all and of one caller: what an instance can cost the data plane has an end, and
+none keeps the others from being answered."""
 
 Caller = tuple[str, int]
 
@@ -48,7 +50,7 @@ def _bound(kernel: Kernel, namespace: str, family: int, kind: int, address: str,
             made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         made.bind((address, port))
         if kind == socket.SOCK_STREAM:
-            made.listen(CONNECTIONS)
+            made.listen(256)
     except OSError as error:
         made.close()
         if error.errno == errno.EADDRINUSE:
@@ -90,12 +92,16 @@ class Datagrams:
 
 
 class Listener:
-    """A listening TCP socket: each connection goes to ``handle`` as a task, with the caller's and its own address; then it is closed."""
+    """A listening TCP socket: each connection goes to ``handle`` as a task, with the caller's and its own address; then it is closed.
+
+    Of one caller so many are served, and further ones are closed. Where there are too many in all, the oldest of whoever has most ends.
+    """
 
     def __init__(self, made: socket.socket, handle: Callable[[socket.socket, str, str], Coroutine[Any, Any, None]]) -> None:
         self._socket, self._handle = made, handle
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, dict[asyncio.Task[None], None]] = {}
+        self._count = 0
         self._loop.add_reader(made.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -106,13 +112,25 @@ class Listener:
                 return
             except OSError:
                 return  # gone again, or no descriptor is free: the next one asks again
-            if len(self._tasks) >= CONNECTIONS:
+            address = plain(caller[0])
+            if len(self._tasks.get(address, ())) >= PER_CALLER:
                 connection.close()
                 continue
+            if self._count >= CONNECTIONS:
+                most = max(self._tasks, key=lambda held: len(self._tasks[held]))
+                next(iter(self._tasks[most])).cancel()
             connection.setblocking(False)
-            task = self._loop.create_task(self._serve(connection, plain(caller[0])))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = self._loop.create_task(self._serve(connection, address))
+            self._tasks.setdefault(address, {})[task] = None
+            self._count += 1
+            task.add_done_callback(functools.partial(self._done, address))
+
+    def _done(self, address: str, task: asyncio.Task[None]) -> None:
+        theirs = self._tasks[address]
+        del theirs[task]
+        self._count -= 1
+        if not theirs:
+            del self._tasks[address]
 
     async def _serve(self, connection: socket.socket, caller: str) -> None:
         try:
@@ -126,7 +144,7 @@ class Listener:
         """Let go of the socket and of its connections."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
-        for task in self._tasks:
+        for task in [task for theirs in self._tasks.values() for task in theirs]:
             task.cancel()
 
 
