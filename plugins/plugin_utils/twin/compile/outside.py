@@ -9,7 +9,7 @@ in it would get no answer, or be taken for somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
@@ -98,21 +98,31 @@ def outside(network: Network, remembered: Remembered | None = None) -> Outside:
 
 def _taken(network: Network, remembered: Remembered) -> frozenset[str]:
     """Blocks and addresses of the network that meet an address of the internet's hosts."""
-    found = {cidr for vpc in network.vpcs.values() for cidr in _disputed((*vpc.cidrs, *vpc.ipv6_cidrs))}
+    own: set[str] = set()
+    for vpc in network.vpcs.values():
+        own.update(vpc.cidrs, vpc.ipv6_cidrs)
     for peering in network.peerings.values():
-        for side in peering.sides:
-            found.update(_disputed((*side.cidrs, *side.ipv6_cidrs)))
-    found.update(_disputed(public for eni in network.interfaces.values() if eni.public_ips for public in eni.public_ips.values()))
-    known: list[_Table] = [*network.route_tables.values(), *network.transit_tables.values()]
+        for side in (peering.requester, peering.accepter):
+            own.update(side.cidrs, side.ipv6_cidrs)
+    for eni in network.interfaces.values():
+        if eni.public_ips:
+            own.update(eni.public_ips.values())
+    found = set(filter(_is_disputed, own))
     tables: dict[str, tuple[_Table, frozenset[str]]] = {}
-    for table in known:
-        former = remembered.tables.get(table.id)
-        if former is None or former[0] is not table:
-            former = (table, frozenset(_disputed(_destinations(network, table))))
-        # What a prefix list holds may change without its table.
-        if all("/" in route.destination for route in table.routes or ()):
-            tables[table.id] = former
-        found |= former[1]
+    kinds: tuple[Mapping[str, _Table], ...] = (network.route_tables, network.transit_tables)
+    for kind in kinds:
+        for id_, table in kind.items():
+            former = remembered.tables.get(id_)
+            if former is not None and former[0] is table:
+                tables[id_] = former
+                if former[1]:
+                    found |= former[1]
+                continue
+            taken = frozenset(filter(_is_disputed, _destinations(network, table)))
+            found |= taken
+            # What a prefix list holds may change without its table.
+            if all("/" in route.destination for route in table.routes or ()):
+                tables[id_] = (table, taken)
     remembered.tables = tables
     return frozenset(found)
 
@@ -128,10 +138,6 @@ def _destinations(network: Network, table: _Table) -> Iterator[str]:
             listed = network.prefix_lists.get(route.destination)
             blocks = (listed.entries or ()) if listed is not None else ()
         yield from (cidr for cidr in blocks if not cidr.endswith("/0"))
-
-
-def _disputed(blocks: Iterable[str]) -> Iterator[str]:
-    return (cidr for cidr in blocks if _is_disputed(cidr))
 
 
 @lru_cache(maxsize=1 << 15)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from socket import AF_INET, AF_INET6, inet_pton
 
 from ....module_utils._model.network import Interface, Network, Route
 from ..seams import TwinError
@@ -134,13 +135,16 @@ def ports_of(
     return found
 
 
-def _check(owner: str, addresses: Iterable[str]) -> None:
+def _check(owner: str, addresses: Iterable[str], prefixes: Iterable[str] = ()) -> None:
     """Raises TwinError for a text that is no address: nftables would take it for a host's name, and ask a resolver for it."""
-    for address in addresses:
-        try:
-            block(address)
-        except ValueError:
-            raise TwinError(f"{owner} has {address!r}, which is no address") from None
+    text = ""
+    try:
+        for text in addresses:
+            inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+        for text in prefixes:
+            block(text)
+    except (OSError, ValueError):
+        raise TwinError(f"{owner} has {text!r}, which is no address") from None
 
 
 def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: tuple[str, ...]) -> Port:
@@ -151,7 +155,8 @@ def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: 
     https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html (VPCE_INTRA_VPC_TRAFFIC). All of a delegated prefix is the
     ENI's own: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-prefix-eni.html
     """
-    _check(eni.id, (*eni.private_ips, *eni.ipv6s, *eni.public_ips.values(), *eni.ipv4_prefixes, *eni.ipv6_prefixes))
+    prefixes = (*eni.ipv4_prefixes, *eni.ipv6_prefixes)
+    _check(eni.id, (*eni.private_ips, *eni.ipv6s, *eni.public_ips.values()), prefixes)
     return Port(
         id=eni.id,
         host=host,
@@ -164,7 +169,7 @@ def _port(eni: Interface, host: str, kind: str, own: bool, logged: str, groups: 
         groups=groups,
         check=eni.source_dest_check,
         logged=logged,
-        prefixes=(*eni.ipv4_prefixes, *eni.ipv6_prefixes),
+        prefixes=prefixes,
         filtered=bool(groups) or not eni.groups_told,
         opens=kind != ENDPOINT,
         accepts=eni.type not in _OPENING_TYPES,

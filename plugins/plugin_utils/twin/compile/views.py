@@ -114,7 +114,7 @@ class _Cutter:
             gateways=gateways,
             encrypted=self.encryption.enforced(vpc.id),
         )
-        modes = {item.id: self.exposure.mode(vpc, item) for item in subnets}
+        modes = {item.id: self.exposure.mode(vpc, item) for item in subnets} if gateway or egress else {}
         return Site(
             view=view,
             internet=gateway,
@@ -240,9 +240,9 @@ def _unique(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 def _carriers(ports: Iterable[Port]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for port in ports:
+        addresses = (*port.own(4), *port.own(6)) if port.prefixes else (*port.addresses, *port.ipv6s)
         for group in port.groups:
-            found[group] += port.own(4)
-            found[group] += port.own(6)
+            found[group] += addresses
     return dict(found)
 
 
