@@ -329,12 +329,6 @@ def revoke(call: Call) -> dict[str, Any]:
     return clean({"Return": True, "RevokedSecurityGroupRules": revoked, "UnknownIpPermissions": unknown or None})
 
 
-@instead("ec2", "DescribeSecurityGroupVpcAssociations")
-def describe_vpc_associations(call: Call) -> dict[str, Any]:
-    """Associations of groups with further VPCs: the lab makes none (AssociateSecurityGroupVpc is refused), so there are none."""
-    return {"SecurityGroupVpcAssociations": []}
-
-
 @after("ec2", "AssociateVpcCidrBlock")
 def ipv6_out(call: Call, result: dict[str, Any]) -> dict[str, Any]:
     """AWS lets a default group's members out over IPv6 as soon as the VPC has an IPv6 block.

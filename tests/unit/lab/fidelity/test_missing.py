@@ -24,6 +24,24 @@ def test_none_of_it(lab: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("describe_security_group_vpc_associations", "vpc-id"),
+        ("describe_vpc_block_public_access_exclusions", "resource-arn"),
+        ("describe_vpc_encryption_controls", "vpc-id"),
+    ],
+)
+def test_filters_and_pages_of_what_there_is_none_of(lab: Any, call: str, name: str) -> None:
+    ask = getattr(lab.client("ec2"), call)
+    answer = ask(Filters=[{"Name": name, "Values": ["x"]}], MaxResults=1000)
+    assert {key: value for key, value in answer.items() if key != "ResponseMetadata"} in [{key: []} for key in answer]
+    with refused("InvalidParameterValue", "The filter 'nonsense' is invalid"):
+        ask(Filters=[{"Name": "nonsense", "Values": ["x"]}])
+    with refused("InvalidParameterValue", "The token"):
+        ask(NextToken="nonsense")
+
+
+@pytest.mark.parametrize(
     ("action", "params", "words"),
     [
         (
