@@ -62,7 +62,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if isinstance(arguments.get("approved"), str):
                 arguments["approved"] = self._plan(arguments["approved"], here)
         except CloudnetError as error:
-            result.update(failed=True, msg=str(error))
+            result.update(failed=True, msg=str(error), **error.details())
             return result
         if not here or arguments.get("journal"):
             result.update(self._module(arguments, task_vars))

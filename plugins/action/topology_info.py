@@ -81,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # A Region that nobody names here may come from the profile or the environment.
             topology = load(source, overrides=Overrides(region=region, region_later=True))
         except CloudnetError as error:
-            result.update(failed=True, msg=str(error))
+            result.update(failed=True, msg=str(error), **error.details())
             return result
         result.update(changed=False, **told(topology))
         return result

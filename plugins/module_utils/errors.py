@@ -21,7 +21,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 class Code:
@@ -62,6 +63,10 @@ class Finding:
 class CloudnetError(Exception):
     """The base of all of ours. ``str(error)`` is fit to be shown as it is."""
 
+    def details(self) -> dict[str, Any]:
+        """What it knows beside its words, as tasks return it."""
+        return {}
+
 
 class FindingsError(CloudnetError):
     """All faults at once; ``str`` is one fault a line."""
@@ -69,6 +74,10 @@ class FindingsError(CloudnetError):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings: tuple[Finding, ...] = tuple(dict.fromkeys(findings))
         super().__init__("\n".join(str(finding) for finding in self.findings))
+
+    def details(self) -> dict[str, Any]:
+        """``findings``: each as a mapping."""
+        return {"findings": [asdict(finding) for finding in self.findings]}
 
 
 class TopologyError(FindingsError):
@@ -94,6 +103,10 @@ class ApplyError(CloudnetError):
         self.failures = tuple(failures)
         super().__init__("\n".join(f"{name}: {message}" for name, message in self.failures))
 
+    def details(self) -> dict[str, Any]:
+        """``failures``: each with the action's name and the message."""
+        return {"failures": [{"name": name, "message": message} for name, message in self.failures]}
+
 
 class AwsError(CloudnetError):
     """An API call failed. ``code`` is AWS's own error code, ``action`` such as ``ec2:CreateRoute``."""
@@ -105,6 +118,10 @@ class AwsError(CloudnetError):
         self.account = account
         self.region = region
         self.resource = resource
+
+    def details(self) -> dict[str, Any]:
+        """``error``: AWS's code, and of which call in which account and Region."""
+        return {"error": {key: getattr(self, key) for key in ("code", "action", "account", "region", "resource")}}
 
     @property
     def not_found(self) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
@@ -16,7 +15,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ._aws.sessions import Sessions
 from ._plan.apply import Progress
 from ._topology.types import Topology
-from .errors import ApplyError, AwsError, CloudnetError, FindingsError
+from .errors import CloudnetError
 from .estate import Estate, Options, Result
 from .outputs import outputs
 from .render import change_set
@@ -45,7 +44,7 @@ def finish(module: Any, work: Callable[[], Mapping[str, Any]], journal: Journal 
         result = dict(work())
     except CloudnetError as error:
         done = journal.done if journal else []
-        module.fail_json(msg=str(error), changed=bool(done), **({"done": done} if done else {}), **_told(error))
+        module.fail_json(msg=str(error), changed=bool(done), **({"done": done} if done else {}), **error.details())
         return
     warn_of(result.pop("warnings", ()))
     module.exit_json(**result)
@@ -58,17 +57,6 @@ def warn_of(warnings: Iterable[str]) -> None:
     """
     for warning in warnings:
         warn(warning)
-
-
-def _told(error: CloudnetError) -> dict[str, Any]:
-    """What an error knows beside its words."""
-    if isinstance(error, FindingsError):
-        return {"findings": [asdict(finding) for finding in error.findings]}
-    if isinstance(error, ApplyError):
-        return {"failures": [{"name": name, "message": message} for name, message in error.failures]}
-    if isinstance(error, AwsError):
-        return {"error": {key: getattr(error, key) for key in ("code", "action", "account", "region", "resource")}}
-    return {}
 
 
 class Journal:

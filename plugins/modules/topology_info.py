@@ -50,6 +50,12 @@ path:
   returned: when a file was read
   type: str
   sample: /home/me/topology.yml
+findings:
+  description: Each fault, as M(cloudnet.vpc.network) returns them.
+  returned: when the topology is refused
+  type: list
+  elements: dict
+  sample: [{code: schema, file: topology.yml, line: 12, message: "unknown key; did you mean 'cidr'?", path: vpcs.dev.cider}]
 name:
   description: The topology's name.
   returned: success

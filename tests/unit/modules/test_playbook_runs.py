@@ -218,7 +218,7 @@ def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
     file = runs.folder / "mistake.yml"
     file.write_text("name: mistake\nregion: us-east-1\nvpcs:\n  dev: {cidr: 10.0.0.0/16}\npeerings:\n  - {between: [dev, opps]}\n")
     told = runs.play("peer", "-e", "cloudnet_topology=mistake.yml", code=2)
-    assert "mistake.yml:6: peerings[0]" in told and "opps" in told
+    assert "mistake.yml:6: peerings[0]" in told and "opps" in told and '"code": "topology"' in told
     assert "no such file" in runs.play("peer", "-e", "cloudnet_topology=nowhere.yml", code=2)
     assert "cloudnet_target is moon, but must be lab or aws" in runs.play("peer", "-e", "cloudnet_target=moon", code=2)
     assert "say what was approved" in runs.play("apply", code=2)

@@ -81,7 +81,9 @@ def test_beside_another_fault_the_region_is_not_missing(tmp_path: Path) -> None:
     with pytest.raises(TopologyError) as caught:
         network_action.check(str(file), "")
     assert str(caught.value).startswith("t.yml:4: vpcs.atlas.remote: `id` is missing")
-    assert len(caught.value.findings) == 1
+    message = "`id` is missing: it must be a VPC id such as vpc-0123456789abcdef0"
+    finding = {"path": "vpcs.atlas.remote", "message": message, "line": 4, "code": "schema", "file": "t.yml"}
+    assert caught.value.details() == {"findings": [finding]}
 
 
 def test_what_the_preflight_and_the_plan_find_has_the_line_of_the_thing(tmp_path: Path) -> None:
