@@ -50,16 +50,21 @@ def join(names: Iterable[str], word: str = "and") -> str:
     return f" {word} ".join(part for part in (", ".join(items[:-1]), items[-1]) if part) if items else "none"
 
 
+def _shown(name: str) -> str:
+    """A name as it may stand in a line: what others wrote may hold line feeds and worse."""
+    return name if name.isprintable() else repr(name)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where a known name is close, else an empty string."""
-    names = list(known)
+    names = [_shown(other) for other in known]
     found = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if other.casefold() == name.casefold()]
     return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def either(name: str, known: Iterable[str], what: str) -> str:
     """``; did you mean 'x'?``, else ``; WHAT: a, b`` with what there is (the first ten)."""
-    names = list(known)
+    names = [_shown(other) for other in known]
     shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
     return nearest(name, names) or (f"; {what}: {shown}" if names else f"; {what}: none")
 

@@ -12,6 +12,7 @@ from ansible_collections.cloudnet.vpc.plugins.action import network as network_a
 from ansible_collections.cloudnet.vpc.plugins.action.topology_info import told
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network, Route, RouteTable, Vpc
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
+from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.faults import either, nearest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing import Overrides, load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.preflight import preflight
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import Code, Finding, PreflightError, TopologyError
@@ -101,6 +102,11 @@ def test_what_the_preflight_and_the_plan_find_has_the_line_of_the_thing(tmp_path
     (conflict,) = caught.value.findings
     assert (conflict.code, conflict.line) == (Code.CONFLICT, 12)
     assert str(conflict).startswith("t.yml:12: peerings[0].spokes[0]: vpcs.old.route_tables.rtb-0123456789abcdef0.routes.10.1.0.0/16: ")
+
+
+def test_names_of_others_stay_in_their_line() -> None:
+    for text in (either("app", ["x\nyz", "b"], "there are"), nearest("app", ["ap\np"])):
+        assert "\n" not in text and "\\n" in text
 
 
 def test_a_mapping_has_no_file_and_no_line() -> None:
