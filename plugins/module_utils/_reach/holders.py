@@ -86,7 +86,9 @@ def resolver(index: Index, vpc: str) -> tuple[str, ...]:
 def all_read(index: Index, vpc: str) -> bool:
     """Whether every interface of a VPC was read, so that an address that none of them has is nobody's.
 
-    A file that lacks an interface which an instance, endpoint or NAT gateway names holds a part only.
+    A file that lacks an interface which an instance, endpoint or NAT gateway names holds a part only, and so does that of an account with
+    which the VPC is shared: of others' interfaces only the VPC's owner is told.
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-share-limitations.html
     """
     key = ("all read", vpc)
     if key not in index.memo:
@@ -94,6 +96,7 @@ def all_read(index: Index, vpc: str) -> bool:
         index.memo[key] = (
             owner is not None
             and not owner.id.startswith(PLANNED)
+            and (owner.account, owner.region, "NetworkInterfaces") in index.network.complete
             and not index.missing("NetworkInterfaces", owner)
             and not _named_elsewhere(index, vpc)
         )

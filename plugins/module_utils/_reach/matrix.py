@@ -17,7 +17,8 @@ from .._model.network import Network
 from . import public_access
 from .endpoints import End, of_interface, resolve
 from .index import Index
-from .reach import Journey, journey, reach, value, without_a_path
+from .pathless import without_a_path
+from .reach import Journey, journey, reach, value
 from .standing import placed
 from .traffic import Traffic, traffic
 from .verdict import BLOCKED, REACHABLE, UNKNOWN, Verdict

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
 from .._model.network import Network
 from ..errors import CloudnetError
@@ -16,17 +14,16 @@ from .groups import ALL, NONE, SOME, Gate, Link, Peer, admits_nobody, gate, rule
 from .index import Index
 from .names import private_name
 from .path import travel
-from .standing import Objection, ask_resolver, objections, placed
+from .pathless import disposition, ending, merged, no_common_family, noted, without_a_path
+from .standing import objections, placed
 from .traffic import Traffic, traffic
 from .verdict import (
     BLOCKED,
-    BOTH,
     FORWARD,
     REACHABLE,
     RETURN,
     UNKNOWN,
     Blocker,
-    Disposition,
     Fix,
     Hop,
     Step,
@@ -36,8 +33,6 @@ from .verdict import (
     concluded,
 )
 from .walk import Walk
-
-_Note = TypeVar("_Note", Blocker, Unknown)
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def reach(
     if family not in (0, 4, 6):
         raise CloudnetError(f"family {family} is neither 4 nor 6")
     if not chosen or chosen not in here.families or chosen not in there.families:
-        return _no_common_family(index, here, there, asked, family)
+        return no_common_family(index, here, there, asked, family)
     try:
         return without_a_path(index, here, there, asked, chosen) or conclude(
             index, here, there, asked, chosen, journey(index, here, there, asked, chosen)
@@ -100,51 +95,6 @@ def _ends(index: Index, source: str | End, destination: str | End) -> tuple[End,
         here = resolve(index, str(source), there)
     there = there or resolve(index, str(destination), here)
     return placed(index, here, there), placed(index, there, here)
-
-
-def without_a_path(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict | None:
-    """The verdict where there is no path to follow: an end and itself, or the resolver; else None."""
-    if destination.resolver and source.kind == "host":
-        return _of_resolver(index, source, destination, asked, family)
-    if source.kind == "service":
-        return _refused(index, source, destination, asked, family, objections(index, source, True))
-    same = (source.vpc, source.address(family)) == (destination.vpc, destination.address(family))
-    if source.kind != "host" or destination.kind != "host" or not same or source.standin or destination.standin:
-        return None
-    found = [*objections(index, source, True), *objections(index, destination, False)]
-    if found:
-        return _refused(index, source, destination, asked, family, found)
-    hops = (_ending(index, Step.SOURCE, source, family), _ending(index, Step.DESTINATION, destination, family))
-    trace = Trace(Disposition.DELIVERED, hops)
-    return Verdict(REACHABLE, source.text, destination.text, str(asked), family, trace, Trace(Disposition.DELIVERED, hops[::-1]), mtu=9001)
-
-
-def _of_resolver(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
-    found = [*objections(index, source, True)]
-    asking = ask_resolver(index, source, destination, asked)
-    if asking is not None:
-        found.append(asking)
-    if found:
-        return _refused(index, source, destination, asked, family, found)
-    hops = (_ending(index, Step.SOURCE, source, family), _ending(index, Step.DESTINATION, destination, family))
-    trace = Trace(Disposition.DELIVERED, hops)
-    return Verdict(REACHABLE, source.text, destination.text, str(asked), family, trace, Trace(Disposition.DELIVERED, hops[::-1]))
-
-
-def _refused(index: Index, source: End, destination: End, asked: Traffic, family: int, found: Iterable[Objection]) -> Verdict:
-    """The verdict of what the ends say of themselves, with no path."""
-    notes = [_noted(item, explain.end_name(index, destination if item.component == destination.text else source)) for item in found]
-    blockers = merged([note for note in notes if isinstance(note, Blocker)])
-    unknowns = merged([note for note in notes if isinstance(note, Unknown)])
-    hops = (_ending(index, Step.SOURCE, source, family or 4),)
-    trace = Trace(_disposition(blockers, unknowns, FORWARD), hops)
-    return Verdict(concluded(blockers, unknowns), source.text, destination.text, str(asked), family or 4, trace, None, blockers, unknowns)
-
-
-def _noted(item: Objection, name: str) -> Blocker | Unknown:
-    if item.sure:
-        return Blocker(item.code, FORWARD, item.component, name, item.why, "", explain.other(item.to_open))
-    return Unknown(item.code, FORWARD, item.component, name, item.why, item.missing)
 
 
 def journey(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Journey:
@@ -189,8 +139,8 @@ def conclude(index: Index, source: End, destination: End, asked: Traffic, family
     finish = _Gate(index, source, destination, asked, family, way, egress=False)
     blockers = merged([*start.blockers, *forward.blockers, *finish.blockers, *(back.blockers if back else ())])
     unknowns = merged([*start.unknowns, *forward.unknowns, *finish.unknowns, *(back.unknowns if back else ())])
-    hops = (_ending(index, Step.SOURCE, source, family), *start.hops, *forward.hops, *finish.hops)
-    arrived = () if forward.ended else (_ending(index, Step.DESTINATION, destination, family, bool(forward.blockers)),)
+    hops = (ending(index, Step.SOURCE, source, family), *start.hops, *forward.hops, *finish.hops)
+    arrived = () if forward.ended else (ending(index, Step.DESTINATION, destination, family, bool(forward.blockers)),)
     verdict = concluded(blockers, unknowns)
     dns, dns_why = private_name(index, source, destination)
     return Verdict(
@@ -199,7 +149,7 @@ def conclude(index: Index, source: End, destination: End, asked: Traffic, family
         destination.text,
         str(asked),
         family,
-        Trace(_disposition(blockers, unknowns, FORWARD), (*hops, *arrived)),
+        Trace(disposition(blockers, unknowns, FORWARD), (*hops, *arrived)),
         _back_trace(index, source, destination, family, back, blockers, unknowns) if back else None,
         blockers,
         unknowns,
@@ -265,7 +215,7 @@ class _Gate:
         self.unknowns: list[Unknown] = []
         self.name = explain.end_name(index, self.end)
         said = objections(index, self.end, egress)
-        for note in (_noted(item, self.name) for item in said):
+        for note in (noted(item, self.name) for item in said):
             if isinstance(note, Blocker):
                 self.blockers.append(note)
             else:
@@ -334,41 +284,6 @@ class _Gate:
         return explain.allow(self.index, source, destination, self.asked, self.family, self.egress, by_group, seen_as)
 
 
-def merged(notes: Iterable[_Note]) -> tuple[_Note, ...]:
-    """Each note once: one that both directions met has direction ``both``."""
-    found: dict[tuple[str, ...], _Note] = {}
-    for note in notes:
-        rule = note.rule if isinstance(note, Blocker) else ""
-        key = (note.code, note.component, rule, "" if note.code in _SHARED else note.why)
-        before = found.get(key)
-        if before is None:
-            found[key] = note
-        elif before.direction != note.direction:
-            found[key] = replace(before, direction=BOTH)
-    return tuple(found.values())
-
-
-#: What is one thing, whichever way it is met.
-_SHARED = ("DISCONNECTED_VPCS", "BAD_STATE", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED", "NO_SUCH_SUBNET")
-
-
-def _disposition(blockers: Iterable[Blocker], unknowns: Iterable[Unknown], direction: str) -> Disposition:
-    here = (direction, BOTH)
-    if any(blocker.direction in here and not blocker.unsure for blocker in blockers):
-        return Disposition.DROPPED
-    unsure = any(blocker.direction in here for blocker in blockers) or any(unknown.direction in here for unknown in unknowns)
-    return Disposition.UNSURE if unsure else Disposition.DELIVERED
-
-
-def _ending(index: Index, step: Step, end: End, family: int, assumed: bool = False) -> Hop:
-    where = explain.vpc_name(index.network, end.vpc) if end.vpc else ""
-    component = end.interface or end.instance or end.subnet or end.endpoint or end.text
-    address = end.address(family)
-    stands = " (an address that it could have)" if end.standin else ""
-    detail = "internet" if end.kind == "internet" and end.text == "internet" else f"{address}{stands}{f' in {where}' if where else ''}"
-    return Hop(step, component, explain.end_name(index, end), detail, assumed=assumed)
-
-
 def _back_trace(
     index: Index,
     source: End,
@@ -378,24 +293,11 @@ def _back_trace(
     blockers: tuple[Blocker, ...],
     unknowns: tuple[Unknown, ...],
 ) -> Trace:
-    hops: list[Hop] = [_ending(index, Step.SOURCE, destination, family)]
+    hops: list[Hop] = [ending(index, Step.SOURCE, destination, family)]
     if destination.kind == "host":
         component, name = destination.interface or destination.text, explain.end_name(index, destination)
         hops.append(Hop(Step.TRACKED, component, name, "security groups let answers through, both ends"))
     hops += back.hops
     if not back.ended:
-        hops.append(_ending(index, Step.DESTINATION, source, family, bool(back.blockers)))
-    return Trace(_disposition(blockers, unknowns, RETURN), tuple(hops))
-
-
-def _no_common_family(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
-    said = [item for end, egress in ((source, True), (destination, False)) for item in objections(index, end, egress) if item.sure]
-    if said:  # what is gone or stopped has no address, and needs none
-        return _refused(index, source, destination, asked, family, said)
-    asked_for = f"IPv{family}" if family else "the same family"
-    who = [end for end in (source, destination) if family not in end.families] if family else [source, destination]
-    name = " and ".join(explain.end_name(index, end) for end in who)
-    fix = explain.other("give the subnet and the interface an address of that family")
-    blocker = Blocker("NO_ADDRESS_OF_FAMILY", FORWARD, who[0].text, name, f"{name}: no addresses of {asked_for}", "", fix)
-    trace = Trace(Disposition.DROPPED, ())
-    return Verdict(BLOCKED, source.text, destination.text, str(asked), family or 4, trace, None, (blocker,))
+        hops.append(ending(index, Step.DESTINATION, source, family, bool(back.blockers)))
+    return Trace(disposition(blockers, unknowns, RETURN), tuple(hops))

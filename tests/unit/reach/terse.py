@@ -5,7 +5,7 @@
 Everything is named by id. What AWS makes by itself is made here too: local routes, a main table (``rtb-main-X`` of ``vpc-X``) and a
 default ACL (``acl-X``) per VPC, an all-out rule for a group without ``out``.
 
-    vpcs:      {vpc-a: 10.0.0.0/16}                  or {cidr: [...], ipv6: ..., region, account, dns: false, bpa: block-ingress}
+    vpcs:      {vpc-a: 10.0.0.0/16}                  or {cidr: [...], ipv6: ..., region, account, owner, dns: false, bpa: block-ingress}
     subnets:   {subnet-a: {vpc: vpc-a, cidr: ..., table: rtb-1, acl: acl-1, az: a, ipv6: ..., bpa: ...}}
     tables:    {rtb-1: {vpc: vpc-a, main: true, edge: igw-a, routes: [10.1.0.0/16 pcx-1, 0.0.0.0/0 nat-1 blackhole]}}
     peerings:  {pcx-1: [vpc-a, vpc-b, pending-acceptance]}          (active; dns: {pcx-1: [true, false]})
@@ -89,6 +89,11 @@ class _Builder:
         spec = self.vpcs.get(vpc, {})
         return str(spec.get("account", ACCOUNT)), spec.get("region", REGION)
 
+    def owner(self, vpc: str) -> dict[str, str]:
+        """Of a VPC that its owner shares with the account that sees it."""
+        spec = self.vpcs.get(vpc, {})
+        return {"OwnerId": str(spec["owner"])} if "owner" in spec else {}
+
     def put(self, vpc: str, file: str, item: dict[str, Any]) -> None:
         account, region = self.place(vpc)
         self.files[account, region, file].append({"OwnerId": account} | item)
@@ -158,7 +163,7 @@ class _Builder:
             }
             if "bpa" in spec:
                 item["BlockPublicAccessStates"] = {"InternetGatewayBlockMode": spec["bpa"]}
-            self.put(id_, "Vpcs", item)
+            self.put(id_, "Vpcs", item | self.owner(id_))
             dns = {"Value": spec.get("dns", True)}
             self.put(id_, "VpcAttributes", {"VpcId": id_, "EnableDnsSupport": dns, "EnableDnsHostnames": dns})
 
@@ -174,7 +179,7 @@ class _Builder:
             }
             if "bpa" in spec:
                 item["BlockPublicAccessStates"] = {"InternetGatewayBlockMode": spec["bpa"]}
-            self.put(spec["vpc"], "Subnets", item)
+            self.put(spec["vpc"], "Subnets", item | self.owner(spec["vpc"]))
 
     def _tables(self) -> None:
         tables = {id_: dict(spec) for id_, spec in self.each("tables")}
