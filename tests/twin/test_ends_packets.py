@@ -13,7 +13,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import CO
 
 from ..support.namespaces import inside_tree, needs_namespaces
 from ..support.packets import Ears, Flow, ask
-from ..support.twin_cases import hosts, internet, peering
+from ..support.twin_cases import hosts, internet, peering, transit
 from ..support.twin_networks import ACCOUNT, REGION, Builder
 from .test_compile_packets import answered, check
 
@@ -82,6 +82,15 @@ def test_endpoints_and_gateways_answer_or_pass_and_begin_nothing() -> None:
     # Of all protocols a gateway endpoint takes TCP and pings.
     service = "52.216.1.1"
     assert each_protocol(kernel, Flow("i-app", service, "services:vpc-a", "")) == [True, False, True]
+
+
+@inside_tree
+def test_nothing_answers_at_a_transit_gateways_interface() -> None:
+    made, live = transit()
+    made.eni("eni-tgw", "subnet-b9", "10.1.9.4", "2600:b:0:9::4", type="transit_gateway")
+    kernel = NetworkKernel()
+    applied(kernel, made, live)
+    check(kernel, [("i-a1", "10.1.1.5", "i-b1")], [(source, "10.1.9.4", "tgw-1") for source in ("i-b1", "i-a1", "i-b2")])
 
 
 @inside_tree

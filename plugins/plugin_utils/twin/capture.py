@@ -16,6 +16,7 @@ from .compile.view import PARK
 from .flows import NO_DATA, FlowTable, watched
 from .nflog import FAMILY, KIND, NETLINK_NETFILTER, WAKE, NflogListener, Packet
 from .seams import Kernel, Plane, TwinError, Waker
+from .services.directory import holder
 
 LOG = logging.getLogger("cloudnet.twin")
 
@@ -111,15 +112,13 @@ class Capture:
 
     def _knock(self, vpc: str, packet: Packet) -> None:
         """Somebody connects to an instance that nobody used so far: have it there when the packet is repeated."""
-        found = [
-            item.instance
-            for item in self._plane().network.interfaces.values()
-            if item.vpc == vpc and item.instance and packet.destination in (*item.private_ips, *item.ipv6s)
-        ]
-        if not packet.opens or not found or found[0] in self._waking:
+        if not packet.opens:
             return
-        self._waking.add(found[0])
-        task = asyncio.get_running_loop().create_task(self._wake(found[0]))
+        found = holder(self._plane().network, vpc, packet.destination)
+        if found is None or not found.instance or found.instance in self._waking:
+            return
+        self._waking.add(found.instance)
+        task = asyncio.get_running_loop().create_task(self._wake(found.instance))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

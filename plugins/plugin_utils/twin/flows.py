@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...module_utils._model.network import FlowLog, Interface, Network
+from .compile.blocks import Block, block
 from .nflog import Packet
 
 OK, NO_DATA, SKIPPED = "OK", "NODATA", "SKIPDATA"
@@ -74,6 +75,7 @@ class FlowTable:
         self._begun, self._lost = clock(), False
         self._interfaces: dict[str, Interface] = {}
         self._by_address: dict[str, str] = {}
+        self._by_prefix: list[tuple[Block, str]] = []
         self.update(network)
 
     def update(self, network: Network) -> None:
@@ -81,18 +83,23 @@ class FlowTable:
         found = [item for item in network.interfaces.values() if item.vpc == self._vpc]
         self._interfaces.update((item.id, item) for item in found)
         self._by_address = {address: item.id for item in found for address in (*item.private_ips, *item.ipv6s)}
+        self._by_prefix = [(block(cidr), item.id) for item in found for cidr in (*item.ipv4_prefixes, *item.ipv6_prefixes)]
 
     def note(self, packet: Packet) -> None:
         """Count a packet; its message says ``ACTION DIRECTION`` and, where the address does not tell it, the ENI."""
         action, way, *named = packet.prefix.split()
         own = packet.source if way == _OUT else packet.destination
-        interface = named[0] if named else self._by_address.get(own, "")
+        interface = named[0] if named else self._by_address.get(own) or self._delegate(own)
         if interface not in self._interfaces:
             return
         key = (interface, way, action, _flow(packet))
         now = self._clock()
         count = self._counts.setdefault(key, _Count(now, now))
         count.packets, count.octets, count.end = count.packets + 1, count.octets + packet.length, now
+
+    def _delegate(self, address: str) -> str:
+        """The ENI that has an address in a prefix, empty for none."""
+        return next((id_ for prefix, id_ in self._by_prefix if block(address).within(prefix)), "")
 
     def lose(self) -> None:
         """Packets were not read in time."""

@@ -22,6 +22,7 @@ from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network 
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.outside import Outside, Remembered, outside
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.places import CONTROLLER, SERVER, SERVER_6, SERVICES
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.seams import Plane, TwinError
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.directory import holder
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.services.names import lookup
 
 from tests.support.twin_cases import hosts, internet, peering, transit
@@ -288,3 +289,16 @@ def test_what_is_no_address_never_gets_to_nftables(more: dict[str, object]) -> N
     made.rule("sg-a", protocol="tcp", from_port=80, to_port=80, cidr="1.23.456.0/24")
     with pytest.raises(ValueError, match=r"1\.23\.456\.0"):
         compile_network(made.network(), live)
+
+
+def test_who_has_an_address_of_a_prefix_is_found_by_it() -> None:
+    made, _live = peering()
+    made.put("interfaces", replace(made.fields["interfaces"]["eni-a1"], ipv4_prefixes=("10.0.1.64/28",)))
+    made.put("interfaces", replace(made.fields["interfaces"]["eni-z1"], ipv4_prefixes=("10.0.1.64/28",)))
+    network = made.network()
+    for vpc, expected in (("vpc-a", "eni-a1"), ("vpc-z", "eni-z1")):
+        found = holder(network, vpc, "10.0.1.70")
+        assert found is not None
+        assert found.id == expected
+    assert holder(network, "vpc-a", "10.0.1.80") is None
+    assert holder(network, "vpc-b", "10.0.1.70") is None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,22 @@ class Clock:
 def table() -> tuple[FlowTable, Clock]:
     clock = Clock()
     return FlowTable(NETWORK, "vpc-1", clock), clock
+
+
+def test_an_address_of_a_delegated_prefix_is_its_enis() -> None:
+    eni = NETWORK.interfaces["eni-b"]
+    network = replace(
+        NETWORK,
+        interfaces={
+            **NETWORK.interfaces,
+            "eni-b": replace(eni, ipv4_prefixes=("172.31.17.64/28",), ipv6_prefixes=("2001:db8:0:0:1::/80",)),
+        },
+    )
+    flows = FlowTable(network, "vpc-1", Clock())
+    flows.note(packet("ACCEPT in", "172.31.16.139", "172.31.17.70"))
+    flows.note(packet("ACCEPT out", "2001:db8:0:0:1::7", "2001:db8::5"))
+    flows.note(packet("ACCEPT in", "172.31.16.139", "172.31.17.80"))
+    assert [record.interface for record in flows.flush()] == ["eni-b", "eni-b"]
 
 
 def test_awss_own_example_of_accepted_traffic() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ....module_utils._model.network import Endpoint, Interface, Network
+from ..compile.blocks import Block, block
 
 Index = TypeVar("Index")
 
@@ -31,10 +32,19 @@ class Latest(Generic[Index]):
 
 @dataclass(frozen=True)
 class Addresses:
-    """``private``: address of either family to the ENIs that hold it (VPCs may overlap). ``public``: to the ENI and its private address."""
+    """``private``: address of either family to the ENIs that hold it (VPCs may overlap). ``public``: to the ENI and its private address.
+
+    ``prefixes``: blocks that are delegated to ENIs, all of whose addresses are theirs.
+    """
 
     private: Mapping[str, tuple[Interface, ...]]
     public: Mapping[str, tuple[Interface, str]]
+    prefixes: tuple[tuple[Block, Interface], ...] = ()
+
+    def holders(self, address: str) -> tuple[Interface, ...]:
+        """The ENIs that have an address, by itself or in a prefix."""
+        found = self.private.get(address, ())
+        return found or tuple(item for prefix, item in self.prefixes if block(address).within(prefix))
 
 
 def _addresses(interfaces: Mapping[str, Interface]) -> Addresses:
@@ -46,7 +56,8 @@ def _addresses(interfaces: Mapping[str, Interface]) -> Addresses:
             private[address] = private[address] + alone if address in private else alone
         for address, outside in interface.public_ips.items():
             public[outside] = (interface, address)
-    return Addresses(private, public)
+    prefixes = [(block(cidr), item) for item in interfaces.values() for cidr in (*item.ipv4_prefixes, *item.ipv6_prefixes)]
+    return Addresses(private, public, tuple(prefixes))
 
 
 _latest_addresses: Latest[Addresses] = Latest(_addresses)
@@ -59,7 +70,7 @@ def addresses(network: Network) -> Addresses:
 
 def holder(network: Network, vpc: str, address: str) -> Interface | None:
     """The ENI that holds an address in a VPC."""
-    for interface in addresses(network).private.get(address, ()):
+    for interface in addresses(network).holders(address):
         if interface.vpc == vpc:
             return interface
     return None
