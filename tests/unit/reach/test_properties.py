@@ -23,6 +23,9 @@ RANK = {"blocked": 0, "unknown": 1, "reachable": 2}
 HOSTS = [f"i-{vpc}{number}" for vpc in range(3) for number in range(4)]
 slowly = settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
+#: For the larger networks.
+rarely = settings(slowly, max_examples=examples(25))
+
 
 def _ask(data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]) -> Verdict:
     return reach(terse.network(data), source, destination, *question)
@@ -135,7 +138,7 @@ def test_every_answer_is_in_order(data: dict[str, Any], source: str, destination
     assert _ask(data, source, destination, question) == found
 
 
-@slowly
+@rarely
 @given(peculiar(), st.sampled_from(QUESTIONS), st.lists(st.sampled_from(PECULIAR), min_size=4, max_size=7, unique=True))
 def test_the_matrix_says_what_the_pairs_say_of_ends_that_are_no_hosts(
     data: dict[str, Any], question: tuple[str, Any], chosen: list[str]
@@ -151,7 +154,7 @@ def test_the_matrix_says_what_the_pairs_say_of_ends_that_are_no_hosts(
     }
 
 
-@slowly
+@rarely
 @given(peculiar(), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from(QUESTIONS))
 def test_every_answer_about_ends_that_are_no_hosts_names_what_it_speaks_of(
     data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]
@@ -166,7 +169,7 @@ def test_every_answer_about_ends_that_are_no_hosts_names_what_it_speaks_of(
     assert all(blocker.fix.text for blocker in found.blockers)
 
 
-@slowly
+@rarely
 @given(peculiar(), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from([*PECULIAR, *HOSTS]), st.sampled_from(QUESTIONS))
 def test_what_was_asked_for_in_vain_never_turns_an_answer_round(
     data: dict[str, Any], source: str, destination: str, question: tuple[str, Any]
