@@ -10,6 +10,7 @@ Nothing is told of questions to the resolver and the metadata service, nor of pa
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -66,12 +67,18 @@ class _Count:
     octets: int = 0
 
 
+MOST = 2000
+"""Flows of one ENI in one interval, which is about a second; of more it is said that records were skipped, as AWS does for want of room:
+https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html (log-status)."""
+
+
 class FlowTable:
     """Counts the packets that the router of one VPC tells of. ``note`` and ``lose`` fit NflogListener; ``flush`` ends an interval."""
 
     def __init__(self, network: Network, vpc: str, clock: Callable[[], float] = time.time) -> None:
         self._vpc, self._clock = vpc, clock
         self._counts: dict[tuple[str, str, str, Packet], _Count] = {}
+        self._flows: Counter[str] = Counter()
         self._begun, self._lost = clock(), False
         self._interfaces: dict[str, Interface] = {}
         self._by_address: dict[str, str] = {}
@@ -94,7 +101,12 @@ class FlowTable:
             return
         key = (interface, way, action, _flow(packet))
         now = self._clock()
-        count = self._counts.setdefault(key, _Count(now, now))
+        count = self._counts.get(key)
+        if count is None:
+            self._flows[interface] += 1
+            if self._flows[interface] > MOST:
+                return
+            count = self._counts[key] = _Count(now, now)
         count.packets, count.octets, count.end = count.packets + 1, count.octets + packet.length, now
 
     def _delegate(self, address: str) -> str:
@@ -108,16 +120,18 @@ class FlowTable:
     def flush(self, watched: Iterable[str] = ()) -> list[Record]:
         """The interval's records, and a new interval.
 
-        An ENI of ``watched`` without any has one that says so, and where packets were lost, so does each ENI.
+        An ENI of ``watched`` without any has one that says so, and where packets were lost, so does each ENI; and each that had too many.
         """
         start, end = int(self._begun), int(self._clock())
         counts, lost = self._counts, self._lost
-        self._counts, self._begun, self._lost = {}, self._clock(), False
+        crowded = {interface for interface, number in self._flows.items() if number > MOST}
+        self._counts, self._flows, self._begun, self._lost = {}, Counter(), self._clock(), False
         found = [self._record(*key, count) for key, count in counts.items()]
         heard = {record.interface for record in found}
-        for interface in sorted({*watched, *heard} if lost else set(watched)):
-            if interface in self._interfaces and (lost or interface not in heard):
-                found.append(Record(interface, self._interfaces[interface].account, start, end, status=SKIPPED if lost else NO_DATA))
+        for interface in sorted({*watched, *heard} if lost else {*watched, *crowded}):
+            skipped = lost or interface in crowded
+            if interface in self._interfaces and (skipped or interface not in heard):
+                found.append(Record(interface, self._interfaces[interface].account, start, end, status=SKIPPED if skipped else NO_DATA))
         return sorted(found)
 
     def _record(self, interface: str, way: str, action: str, flow: Packet, count: _Count) -> Record:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import FlowLog, Interface, Network
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.flows import FlowTable, Record, deliveries, watched
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.flows import MOST, FlowTable, Record, deliveries, watched
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.nflog import Packet, packets, parsed
 
 OWNER = {"account": "123456789010", "region": "us-east-1"}
@@ -140,6 +141,22 @@ def test_quiet_and_lossy_intervals_say_so() -> None:
     flows.lose()
     assert [(record.interface, record.status) for record in flows.flush()] == [("eni-a", "SKIPDATA"), ("eni-a", "OK")]
     assert flows.flush() == []
+
+
+def test_an_eni_with_too_many_flows_skips_and_says_so() -> None:
+    """Whoever sends to every port fills no memory, and takes no other ENI's records away."""
+    flows, _clock = table()
+    for number in range(MOST + 500):
+        flows.note(packet("ACCEPT in", f"203.{number // 65536}.{number // 256 % 256}.{number % 256}", "172.31.16.139"))
+    flows.note(packet("ACCEPT in", "203.0.113.12", "172.31.17.21"))
+    records = flows.flush(("eni-a", "eni-b"))
+    assert Counter((record.interface, record.status) for record in records) == {
+        ("eni-a", "OK"): MOST,
+        ("eni-a", "SKIPDATA"): 1,
+        ("eni-b", "OK"): 1,
+    }
+    # A flow that is counted already goes on being counted, and the next interval begins anew.
+    assert [record.status for record in flows.flush(("eni-a",))] == ["NODATA"]
 
 
 def test_an_eni_that_is_gone_still_gets_its_last_records() -> None:

@@ -20,6 +20,8 @@ from ...twin.client import TwinError
 from ..fidelity.flow_logs import access_error
 from .plane import DataPlane
 
+KEPT = 50_000
+"""Records of one log stream that the lab keeps: the latest."""
 _READS = frozenset({"DescribeLogStreams", "GetLogEvents", "FilterLogEvents", "StartQuery", "GetQueryResults"})
 #: The fields of the default format, in its order. https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
 _FIELDS = (
@@ -64,6 +66,8 @@ class FlowRecords:
         now = int(time.time() * 1000)
         events = [{"timestamp": _began(line, now), "message": formatted(line, found.format, network)} for line in lines]
         group.put_log_events(stream, events)
+        # The lab has no disk for them, and an instance can make as many as it likes.
+        del group.streams[stream].events[:-KEPT]
 
 
 def streams(records: Iterable[Mapping[str, Any]], network: Network) -> list[tuple[FlowLog, str, list[str]]]:

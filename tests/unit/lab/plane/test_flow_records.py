@@ -7,6 +7,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.plane import flow_records
+
 from ..fidelity.test_flow_logs import roles
 from ..fidelity.vpc_helpers import Vpc, make_vpc
 from .conftest import Planes
@@ -83,3 +86,20 @@ def test_a_format_of_one_s_own(lab: Any, planes: Planes) -> None:
     planes.twin.records = [record(eni, "REJECT")]
     (event,) = logs.filter_log_events(logGroupName="all")["events"]
     assert event["message"] == f"{vpc.id} {key} 443 REJECT -"
+
+
+def test_the_latest_records_are_kept(lab: Any, planes: Planes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance makes as many flows as it likes; the lab's memory is the machine's."""
+    monkeypatch.setattr(flow_records, "KEPT", 3)
+    logs = lab.client("logs")
+    logs.create_log_group(logGroupName="all")
+    for needed in roles(lab):
+        needed()
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc)
+    (eni,) = planes.twin.network.instances[key].interfaces
+    watch(vpc, "all", "ALL")
+    for start in (0, 2):
+        planes.twin.records = [record(eni, "ACCEPT", 1767225600 + number) for number in (start, start + 1)]
+        events = logs.filter_log_events(logGroupName="all")["events"]
+    assert [event["timestamp"] - 1767225600000 for event in events] == [1000, 2000, 3000]
