@@ -190,6 +190,32 @@ def test_a_killed_lab_takes_its_data_plane_along(tmp_path: Path, monkeypatch: py
         lifecycle.stop("killed")
 
 
+def test_a_killed_data_plane_is_known_at_once_and_ssh_ends_with_the_reason(lab: LabProcess) -> None:
+    place = Place(lab, ACCOUNT, "10.0.0.0/16")
+    told = lab.control.status()["plane"]
+    command = ["ssh", "-F", told["ssh_config"], place.instance]
+    assert subprocess.run([*command, "echo", "there"], capture_output=True, text=True, timeout=90, check=False).stdout == "there\n"
+    held = subprocess.Popen([*command, "sleep", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: "sleep" in subprocess.run([*command, "ps", "ax"], capture_output=True, text=True, timeout=30, check=False).stdout, 30.0)
+    (outer,) = children(lab.control.status()["pid"])
+    os.kill(outer, signal.SIGKILL)
+    assert held.wait(10) == 255, "a session that was open ends"
+    until(lambda: lab.control.status()["plane"]["state"] == "failed", 5.0)
+    assert "the data plane was killed by SIGKILL at " in lab.control.status()["plane"]["why"]
+    ended = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=10, check=False)
+    assert ended.returncode == 255 and "the data plane was killed by SIGKILL at " in ended.stderr
+    until(lambda: lab.control.status()["plane"]["state"] == "on", 30.0)
+    assert "its instances are new" in lab.control.status()["plane"]["warnings"][0]
+    assert subprocess.run([*command, "echo", "again"], capture_output=True, text=True, timeout=90, check=False).stdout == "again\n"
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one started itself."""
+    told = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in told.splitlines()]
+    return [int(row[0]) for row in rows if int(row[1]) == pid and "twin.daemon" in row[2]]
+
+
 def descendants(pid: int) -> dict[int, str]:
     """The processes below one, with their beginnings."""
     told = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout

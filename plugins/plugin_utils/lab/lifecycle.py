@@ -131,7 +131,8 @@ def start(name: str | None = None, options: Mapping[str, Any] | None = None, top
     with _locked_for(folder):
         found = find(chosen)
         if found.record is not None:
-            return _adjust(found, wanted, topology)
+            adjusted = _adjust(found, wanted, topology)
+            return replace(adjusted, messages=(*adjusted.messages, *_lost_plane(chosen, adjusted.status)))
         former = load(folder)
         if former is None:
             forget(folder)  # what is damaged, and may be a folder in the record's place
@@ -235,6 +236,14 @@ def _refuse_fixed(name: str, record: Record, status: Mapping[str, Any], wanted: 
     for key, value in fixed.items():
         if wanted.get(key) not in (None, value) and not (key == "port" and wanted[key] == 0):
             raise LabError(f"lab {name} runs with {key} {value}, not {wanted[key]}; stop it first")
+
+
+def _lost_plane(name: str, status: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line where the data plane of a lab that runs does not follow, or was lost since and is another one now."""
+    plane = status.get("plane") or {}
+    if plane.get("state") == "failed":
+        return (f"lab {name}: {plane['why']}",)
+    return () if plane.get("snapshot") else tuple(f"lab {name}: {line}" for line in plane.get("warnings", ()))
 
 
 def _about_plane(name: str, status: Mapping[str, Any]) -> tuple[str, ...]:

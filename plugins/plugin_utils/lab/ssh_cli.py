@@ -40,6 +40,9 @@ def main(arguments: list[str]) -> int:
             return 0
         told = found.control.hosts()
         hosts: list[Mapping[str, Any]] = told["hosts"]
+        plane = found.status.get("plane") or {}
+        if plane.get("state") == "failed" and hosts:
+            print(f"cloudnet: {plane['why']}", file=sys.stderr)
         if wanted.command == "list" or not wanted.words:
             print(table(hosts) if hosts else _nothing(found))
             return 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -31,8 +32,12 @@ _KEPT = ("LANG", "LC_ALL", "PATH")
 class Twin:
     """The data plane of one lab. Every method may be called from any thread, and raises TwinError in one line."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, alive: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], channel: socket.socket, alive: int, on_end: Callable[[str], None] | None = None
+    ) -> None:
         self._process = process
+        self._on_end = on_end
+        self._closing = False
         self._channel = channel
         self._alive = alive
         self._numbers = itertools.count(1)
@@ -41,15 +46,16 @@ class Twin:
         self._ended = False
         ready: Future[Any] = Future()
         self._waiting[0] = ready
+        self._ready = ready
         self._reader = threading.Thread(target=self._read, name="twin-answers", daemon=True)
         self._reader.start()
-        self._ready = ready
 
     @classmethod
     def start(cls, ssh_listener: socket.socket | None = None, log: Path | None = None, options: Mapping[str, Any] | None = None) -> Twin:
         """Start the process and wait until its namespaces are there. ``log``: a file for what it has to say, appended to.
 
-        ``ssh_listener``: a listening unix socket, by which the user comes in. ``options``: none so far.
+        ``ssh_listener``: a listening unix socket, by which the user comes in. ``options``: ``on_end``, called with one line when the
+        process ends and nobody closed it.
         """
         ours, theirs = socket.socketpair()
         watched, alive = os.pipe()
@@ -83,7 +89,7 @@ class Twin:
             finally:
                 theirs.close()
                 os.close(watched)
-        twin = cls(process, ours, alive)
+        twin = cls(process, ours, alive, (options or {}).get("on_end"))
         try:
             twin._ready.result(START_SECONDS)
         except (FutureTimeout, TwinError) as error:
@@ -165,6 +171,7 @@ class Twin:
 
     def close(self) -> None:
         """End it, by its process, and wait until it has ended."""
+        self._closing = True
         # Its last descriptor gone, the outer process kills the inner one, and with it every namespace.
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
@@ -180,6 +187,18 @@ class Twin:
         if threading.current_thread() is not self._reader:
             self._reader.join(5.0)
         self._channel.close()
+
+    def _how(self) -> str:
+        """How its process ended, as far as that can be told soon."""
+        try:
+            status = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "ended by itself"
+        if status >= 0:
+            return f"ended by itself with status {status}"
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-status).name}"
+        return f"was killed by signal {-status}"
 
     def _read(self) -> None:
         why = "the data plane has ended; see the lab's log"
@@ -197,9 +216,16 @@ class Twin:
             why = f"the data plane cannot be understood: {error}"
         with self._sending:
             self._ended = True
+        was_there = self._ready_once()
         for waiting in list(self._waiting.values()):
             if not waiting.done():
                 waiting.set_exception(TwinError(why))
+        if was_there and not self._closing and self._on_end is not None:
+            self._on_end(self._how())
+
+    def _ready_once(self) -> bool:
+        """Whether it was there at all: of a start that failed, ``start`` tells."""
+        return self._ready.done() and self._ready.exception() is None
 
     def _exactly(self, size: int) -> bytes:
         """So many bytes, or none at the end."""

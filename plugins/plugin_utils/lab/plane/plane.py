@@ -23,6 +23,7 @@ from ...twin.client import Delta, Twin, TwinError
 from ...twin.facts import Facts
 from ..core import LOG
 from .facts import FactsReader, instances
+from .last_word import LastWord
 from .needs import Need, apart, ids_of, needs
 from .reader import Reader, difference
 
@@ -32,7 +33,8 @@ WAIT_SECONDS = 180.0
 """How long a call waits for the data plane at most; it has succeeded at AWS's level whatever comes of that."""
 _SOON, _LATER = 0.2, 60.0
 _MOVING = frozenset({"initiating-request", "provisioning", "deleting"})
-_STOPPED_WITHOUT = "the data plane has ended by itself; the next change starts another one, with new instances; see the lab's log"
+_NEXT = "the next change, or the next ssh, starts another one, with new instances; see the lab's log"
+_STOPPED_WITHOUT = f"the data plane has ended by itself; {_NEXT}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ class DataPlane:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._mine = threading.local()
+        # How the twin ended that nobody closed, and who answers in its place; the former stays to be told after another one has begun.
+        self._lost, self._losses = "", 0
+        self._last_word: LastWord | None = None
         # Instance id to its SSH host keys, as far as anybody asked for them; see hosts.py.
         self.host_keys: dict[str, list[str]] = {}
         # Called in the thread of the plane about once a second while it is on.
@@ -141,6 +146,28 @@ class DataPlane:
         with self._turn:
             if not self._turn.wait_for(lambda: self._done >= number or self._ending, WAIT_SECONDS):
                 LOG.error("the data plane has not followed a change for %.0f s", WAIT_SECONDS)
+
+    def lose(self, how: str) -> None:
+        """The twin has ended and nobody closed it: it is told at once, also to who comes by ssh. Called in a thread of the twin's."""
+        with self._turn:
+            if self._ending:
+                return
+            self._lost, self._losses = f"the data plane {how} at {time.strftime('%H:%M:%S')}", self._losses + 1
+            LOG.error("%s; %s", self._lost, _NEXT)
+            if self._listener is not None and self._last_word is None:
+                why = f"{self._lost}; another one is started, with new instances: try again in some seconds"
+                self._last_word = LastWord(self._listener, why, self._restart)
+
+    def _restart(self) -> None:
+        if self.twin is not None and not self.twin.alive:
+            self._add(Mark())
+
+    def _quiet(self) -> None:
+        """Nobody answers in the twin's place any more."""
+        with self._turn:
+            word, self._last_word = self._last_word, None
+        if word is not None:
+            word.close()
 
     # -- the thread of the plane -------------------------------------------------------------------------------------------------
 
@@ -301,12 +328,16 @@ class DataPlane:
             self._listener = self._bind()
         self._sent, self._shown = (Network(), None), None
         self.host_keys.clear()
+        self._quiet()
         begun = time.monotonic()
         try:
-            self.twin = self._start(self._listener, self._log, {})
+            self.twin = self._start(self._listener, self._log, {"on_end": self.lose})
         except TwinError as error:
             # What cannot start now cannot start at the next call either: the lab goes on without, and says so.
             self._refused = str(error)
+            if self._lost and self._listener is not None:
+                with self._turn:
+                    self._last_word = LastWord(self._listener, self._refused, lambda: None)
             raise
         LOG.info("the data plane is there after %.2f s", time.monotonic() - begun)
 
@@ -320,17 +351,19 @@ class DataPlane:
         why, state = self._refused or self._why, ON
         if self._refused:
             state = REFUSED
+        elif self.twin is not None and not self.twin.alive:
+            state, why = FAILED, f"{self._lost}; {_NEXT}" if self._lost else _STOPPED_WITHOUT
         elif self._why:
             state = FAILED
         elif self.twin is None:
             state = IDLE
-        elif not self.twin.alive:
-            state, why = FAILED, _STOPPED_WITHOUT
         running = sum(instance.state == "running" for instance in self._sent[0].instances.values()) if self.twin is not None else 0
         way_in = ("", "") if self._refused else self._ssh
         told: dict[str, Any] = {"state": state, "why": why, "hosts": running, "snapshot": self._fixed is not None}
         told["warnings"] = list(self._fixed[0].warnings) if self._fixed is not None else []
         told["missing"] = self._missing
+        if self._lost and state == ON:
+            told["warnings"].append(f"{self._lost}, and another one was started: its instances are new ({self._losses} times so far)")
         return {**told, "ssh_socket": way_in[0], "ssh_config": way_in[1]}
 
     @property
@@ -349,6 +382,7 @@ class DataPlane:
             self._ending = True
             self._turn.notify_all()
         thread, twin = self._thread, self.twin
+        self._quiet()
         if thread is not None:
             thread.join(0.5)
         if twin is not None:

@@ -71,8 +71,10 @@ class Planes:
     def __init__(self) -> None:
         self.twins: list[FakeTwin] = []
         self.refuses = ""
+        self.options: Mapping[str, Any] = {}
 
-    def start(self, _listener: Any, _log: Path | None, _options: Mapping[str, Any]) -> Any:
+    def start(self, _listener: Any, _log: Path | None, options: Mapping[str, Any]) -> Any:
+        self.options = options
         if self.refuses:
             raise TwinError(self.refuses)
         self.twins.append(FakeTwin())

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +95,45 @@ def test_a_twin_that_died_is_followed_by_another_that_is_told_all(lab: Any, plan
     allow(vpc, 443)
     assert (len(planes.twins), sorted(planes.twin.network.instances), 443 in ports(planes)) == (2, [key], True)
     assert lab.control.status()["plane"]["state"] == "on"
+
+
+def ask_for_ssh(path: str) -> dict[str, Any]:
+    """What the lab's socket answers to who wants a shell, within seconds."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
+        way.settimeout(5)
+        way.connect(path)
+        way.sendall(b'{"to": "x", "via": "console", "port": 22}\n')
+        return dict(json.loads(way.recv(4096)))
+
+
+def test_a_killed_twin_is_known_at_once_and_ssh_ends_with_the_reason(lab: Any, planes: Planes, caplog: pytest.LogCaptureFixture) -> None:
+    vpc = make_vpc(lab)
+    (key,) = launch(vpc)
+    path = lab.control.status()["plane"]["ssh_socket"]
+    planes.twin.alive = False
+    planes.options["on_end"]("was killed by SIGKILL")
+    assert "the data plane was killed by SIGKILL at " in caplog.text
+    told = lab.control.status()["plane"]
+    assert told["state"] == "failed" and told["why"].startswith("the data plane was killed by SIGKILL at ")
+    assert "the next change, or the next ssh, starts another one, with new instances" in told["why"]
+    assert ask_for_ssh(path)["error"].startswith("the data plane was killed by SIGKILL at ")
+    deadline = time.monotonic() + 10
+    while len(planes.twins) < 2 or lab.control.status()["plane"]["state"] != "on":
+        assert time.monotonic() < deadline, "who comes by ssh starts another one"
+        time.sleep(0.05)
+    assert sorted(planes.twin.network.instances) == [key]
+    (line,) = lab.control.status()["plane"]["warnings"]
+    assert line.startswith("the data plane was killed by SIGKILL at ") and line.endswith("its instances are new (1 times so far)")
+
+
+def test_a_twin_that_cannot_start_again_is_no_silence_at_the_socket(lab: Any, planes: Planes) -> None:
+    vpc = make_vpc(lab)
+    launch(vpc)
+    path = lab.control.status()["plane"]["ssh_socket"]
+    planes.twin.alive, planes.refuses = False, "the data plane did not start: no memory"
+    planes.options["on_end"]("was killed by SIGKILL")
+    allow(vpc, 443)
+    assert ask_for_ssh(path) == {"error": "the data plane did not start: no memory"}
 
 
 def test_where_it_cannot_start_the_lab_goes_on_without(lab: Any, planes: Planes) -> None:
