@@ -122,7 +122,7 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
     ipv4 = address if address and ":" not in address else next(iter(interface.private_ips), "")
     ipv6 = address if ":" in address else next(iter(interface.ipv6s), "")
     instance = index.network.instances.get(interface.instance)
-    kind = "nat_gateway" if interface.id in index.nat_of else interface.type
+    kind = "nat_gateway" if interface.id in index.nat_of else managed.kind_of(interface)
     endpoint = index.network.endpoints.get(index.endpoint_of.get(interface.id, ""))
     state = (down(instance.state) if instance else "") or (unusable(endpoint.state) if endpoint else "")
     return End(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .._model.network import Interface
+
 
 class Service(NamedTuple):
     """``name``: for people. ``accepts``, ``starts``: None where AWS does not say. ``groups``: whether it always has security groups."""
@@ -47,6 +49,23 @@ SERVICES: Mapping[str, Service] = {
     "iot_rules_managed": Service("an IoT rule", accepts=None, starts=True),
     "aws_codestar_connections_managed": Service("a CodeStar connection", accepts=None, starts=True),
 }
+
+
+#: How AWS describes the interfaces that it makes itself, for snapshots that do not tell their type.
+_DESCRIBED: Mapping[str, str] = {
+    "Interface for NAT Gateway": "nat_gateway",
+    "Network Interface for Transit Gateway Attachment": "transit_gateway",
+    "VPC Endpoint Interface": "vpc_endpoint",
+    "AWS Lambda VPC ENI": "lambda",
+    "ELB net/": "network_load_balancer",
+}
+
+
+def kind_of(interface: Interface) -> str:
+    """An interface's type; of one that AWS made and whose type is not told, what its description says."""
+    if interface.type in SERVICES or not interface.requester_managed:
+        return interface.type
+    return next((kind for words, kind in _DESCRIBED.items() if interface.description.startswith(words)), interface.type)
 
 
 def service(kind: str) -> Service | None:

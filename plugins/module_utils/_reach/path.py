@@ -28,23 +28,35 @@ def travel(walk: Walk) -> None:
         what = "a service beside the instance (metadata, resolver, time), which neither routes nor filters concern"
         walk.end("UNSUPPORTED_TARGET", walk.dst, walk.dst, f"{walk.dst} is {what}")
         return
-    if any_holds(RESERVED, walk.dst):
-        walk.block("NOT_ROUTED", walk.dst, walk.dst, f"{walk.dst} is never routed", explain.other("use another address"))
-        return
+    for address, never in ((walk.dst, RESERVED), (walk.src, () if walk.back else (*RESERVED, *HOST_SERVICES))):
+        if any_holds(never, address):
+            walk.block("NOT_ROUTED", address, address, f"{address} is never routed", explain.other("use another address"))
+            return
     if source.kind == "host":
         leave(walk, source.vpc, source.subnet)
     elif walk.back and walk.forward is not None and walk.forward.exit in walk.index.network.endpoints:
         _from_gateway_endpoint(walk)
-    elif source.kind == "internet" and (walk.aim()[0] or walk.goal.kind != "internet"):
+    elif source.kind == "internet" and walk.aim()[0]:
         arrived(walk, gateways.from_internet(walk))
+    else:
+        _from_elsewhere(walk)
+
+
+def _from_elsewhere(walk: Walk) -> None:
+    """From where no VPC is, or to where none is."""
+    source, goal = walk.source, walk.goal
+    if goal.kind == "service":
+        fix = explain.other(f"ask from a subnet whose route table the endpoint {goal.endpoint} has")
+        walk.block("NO_ROUTE_TO_DESTINATION", goal.endpoint, goal.endpoint, f"only its own VPC's route tables lead to {goal.endpoint}", fix)
     elif source.behind:
         why = f"{source.text} is behind {source.behind}, by the VPC's route tables: what lies there is in no describe call"
         walk.end("UNSUPPORTED_TARGET", source.behind, source.behind, why)
-    elif source.kind == "internet":
-        why = f"{walk.goal.text} is a public address that was not observed: the way between two such is not ours"
-        walk.end("UNSUPPORTED_TARGET", walk.goal.text, walk.goal.text, why)
+    elif source.kind == "internet" and goal.kind == "internet":
+        why = f"{goal.text} is a public address that was not observed: the way between two such is not ours"
+        walk.end("UNSUPPORTED_TARGET", goal.text, goal.text, why)
     else:
-        walk.end("UNSUPPORTED_TARGET", source.text, source.text, f"{source.text} is in no VPC that was observed")
+        lost = goal if source.kind == "internet" else source
+        walk.end("UNSUPPORTED_TARGET", lost.text, lost.text, f"{lost.text} is in no VPC that was observed")
 
 
 def leave(walk: Walk, vpc: str, subnet_id: str) -> None:

@@ -12,7 +12,8 @@ default ACL (``acl-X``) per VPC, an all-out rule for a group without ``out``.
     groups:    {sg-a: {vpc: vpc-a, in: [tcp 443 0.0.0.0/0, icmp sg-b, all pl-1], out: []}}
     acls:      {acl-1: {vpc: vpc-a, in: [100 deny tcp 22 0.0.0.0/0, 200 allow all 0.0.0.0/0], out: [...]}}
     hosts:     {i-a: {subnet: subnet-a, ip: 10.0.0.4, groups: [sg-a], public: ..., ipv6: ..., check: false, state: stopped}}   (ENI eni-a)
-               and of its interface {type: network_load_balancer, status: available, prefixes: [10.0.0.16/28], deny: true}; groups: null
+               and of its interface {type: network_load_balancer, status: available, prefixes: [10.0.0.16/28], deny: true}; groups: null;
+               told: the description of one that AWS made
     bpa:       {mode: block-ingress, exclusions: {vpcbpa-exclude-1: [subnet-a, allow-egress, create-complete]}, allowed: false, state: ...}
     encryption: {vpc-a: {mode: enforce, state: available, exclusions: {VpcPeering: enabled}}}
     associations: {sg-a: [vpc-b]}                     other VPCs in which a group may be used
@@ -286,6 +287,8 @@ class _Builder:
                 "Ipv6Prefixes": [{"Ipv6Prefix": prefix} for prefix in spec.get("prefixes", ()) if ":" in prefix],
                 "DenyAllIgwTraffic": spec.get("deny", False),
             }
+            if "told" in spec:
+                interface |= {"RequesterManaged": True, "Description": spec["told"]}
             if "status" in spec:
                 interface["Status"] = spec["status"]
             if spec.get("groups", ()) is None:
