@@ -195,3 +195,42 @@ def test_a_truncated_answer_is_whole_over_tcp() -> None:
 
     served(udp, socket.SOCK_DGRAM)
     served(tcp, socket.SOCK_STREAM)
+
+
+def test_who_asks_too_much_is_dropped_and_others_are_answered() -> None:
+    """1,024 packets in a second, as AWS has it for a network interface."""
+
+    async def work() -> tuple[int, int, int]:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        made.setblocking(False)
+        made.bind(("127.0.0.1", 0))
+        heard: list[str] = []
+        now = [7.0]
+        server = Datagrams(made, lambda _data, sender: heard.append(sender), clock=lambda: now[0])
+        hostile, other = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _number in range(2))
+        hostile.bind(("127.0.0.2", 0))
+        other.bind(("127.0.0.3", 0))
+        try:
+            for number in range(1200):
+                hostile.sendto(b"x", made.getsockname())
+                if number % 50 == 0:
+                    await asyncio.sleep(0)
+            other.sendto(b"x", made.getsockname())
+            await until(lambda: "127.0.0.3" in heard)
+            counts = heard.count("127.0.0.2"), heard.count("127.0.0.3")
+            now[0] += 1
+            hostile.sendto(b"x", made.getsockname())
+            await until(lambda: len(heard) > sum(counts))
+            return (*counts, len(heard) - sum(counts))
+        finally:
+            server.close()
+            hostile.close()
+            other.close()
+
+    async def until(there: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not there():
+                await asyncio.sleep(0.01)
+
+    assert asyncio.run(work()) == (1024, 1, 1)

@@ -9,6 +9,8 @@ import contextlib
 import errno
 import functools
 import socket
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -19,6 +21,10 @@ _AT_ONCE = 64
 CONNECTIONS, PER_CALLER = 1024, 32
 """Open connections that one listener serves at a time, in all and of one caller: what an instance can cost the data plane has an end, and
 none keeps the others from being answered."""
+
+DATAGRAMS = 1024
+"""Of one caller in a second; further ones are dropped, as AWS's resolver does by network interface:
+https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html#vpc-dns-limits."""
 
 Caller = tuple[str, int]
 
@@ -65,25 +71,44 @@ def plain(address: str) -> str:
 
 
 class Datagrams:
-    """A UDP socket: each datagram and its sender's address go to ``handle``; what that returns goes back (None: nothing)."""
+    """A UDP socket: each datagram and its sender's address go to ``handle``; what that returns goes back (None: nothing).
 
-    def __init__(self, made: socket.socket, handle: Callable[[bytes, str], bytes | None]) -> None:
-        self._socket, self._handle = made, handle
+    Who sends too many is not answered, so that the others still are: to drop one is quick, and the socket's queue is theirs again.
+    """
+
+    def __init__(
+        self, made: socket.socket, handle: Callable[[bytes, str], bytes | None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._socket, self._handle, self._clock = made, handle, clock
         self._loop = asyncio.get_running_loop()
+        self._second, self._sent = 0, Counter[str]()
         self._loop.add_reader(made.fileno(), self._read)
 
     def _read(self) -> None:
-        for _turn in range(_AT_ONCE):
+        answered = 0
+        for _turn in range(DATAGRAMS):
             try:
                 data, sender = self._socket.recvfrom(65535)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
                 continue  # an ICMP error of an earlier answer
+            if self._too_many(sender[0]):
+                continue
             answer = self._handle(data, plain(sender[0]))
             if answer is not None:
                 with contextlib.suppress(OSError):
                     self._socket.sendto(answer, sender)
+            answered += 1
+            if answered == _AT_ONCE:
+                return
+
+    def _too_many(self, caller: str) -> bool:
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._sent = second, Counter[str]()
+        self._sent[caller] += 1
+        return self._sent[caller] > DATAGRAMS
 
     def close(self) -> None:
         """Let go of the socket."""
