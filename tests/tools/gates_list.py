@@ -286,7 +286,16 @@ def slow(context: Context) -> None:
 
 def contract(context: Context) -> None:
     """The lab answers as AWS documents it."""
-    context.pytest("tests/contract", "-m", "not slow")
+    context.pytest("tests/contract", "-m", "not slow and not terraform")
+
+
+def terraform(context: Context) -> None:
+    """Real Terraform applies, plans, changes and destroys on the lab; skipped, with the reason, where it or its provider is missing."""
+    command = "from support.terraform import lacking; print(lacking())"
+    lacking = context.output(PYTHON, "-c", command, env={"PYTHONPATH": str(ROOT / "tests")}).strip()
+    if lacking:
+        raise GateSkipped(lacking)
+    context.pytest("tests/contract/test_terraform.py")
 
 
 def resilience(context: Context) -> None:
@@ -349,6 +358,8 @@ GATES: tuple[Gate, ...] = (
     # A third of their time they wait, for packets that must not come or for processes to begin.
     *(Gate(f"molecule:{name}", scenario(name), weight=2 / 3, asked=name in ASKED) for name in scenarios()),
     Gate("slow", slow, asked=True),
+    # Most of its time it waits, as the provider does after each change.
+    Gate("terraform", terraform, weight=2 / 3),
     Gate("contract", contract),
     Gate("twin", twin),
     # Its four processes leave nothing for twin, whose tests of keys and terminals have to be answered in time.

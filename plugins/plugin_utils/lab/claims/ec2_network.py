@@ -163,7 +163,7 @@ READ: dict[str, str] = {
     "MonitorInstances": "InstanceIds",
     "RebootInstances": "InstanceIds",
     "RejectVpcPeeringConnection": "VpcPeeringConnectionId",
-    "ReleaseAddress": "AllocationId PublicIp",
+    "ReleaseAddress": "AllocationId PublicIp NetworkBorderGroup",
     "ReplaceNetworkAclAssociation": "AssociationId NetworkAclId",
     "ReplaceNetworkAclEntry": "NetworkAclId RuleNumber Protocol RuleAction Egress CidrBlock Ipv6CidrBlock IcmpTypeCode PortRange",
     "ReplaceRoute": (

@@ -22,6 +22,7 @@ HARMLESS: dict[tuple[str, str], tuple[tuple[Any, ...], str]] = {
     ("CreateKeyPair", "KeyFormat"): (("pem",), "the default"),
     ("CreateNatGateway", "AvailabilityMode"): (("zonal",), "the default"),
     ("CreateVolume", "OutpostArn"): (("",), "no Outpost"),
+    ("DescribeAddressesAttribute", "Attribute"): (("domain-name",), "the only attribute"),
     ("DescribeAvailabilityZones", "AllAvailabilityZones"): ((), "the lab has no Local or Wavelength Zones to opt in to"),
     ("DescribeImages", "IncludeDeprecated"): ((), "no image of the lab is deprecated"),
     ("DescribeInstanceTypes", "IncludeUnsupportedInRegion"): ((), "every type is supported in every Region of the lab"),

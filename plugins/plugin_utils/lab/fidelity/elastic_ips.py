@@ -141,6 +141,11 @@ def disassociate(call: Call) -> dict[str, Any]:
 def release(call: Call) -> dict[str, Any]:
     """Give an address back; one that is associated is in use."""
     eip, backend = _asked(call), call.backend()
+    border = call.params.get("NetworkBorderGroup") or call.region
+    # "If you provide an incorrect network border group, you receive an InvalidAddress.NotFound error."
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReleaseAddress.html
+    if border != call.region:
+        raise Refusal("InvalidAddress.NotFound", f"Address {eip.public_ip} is not of the network border group '{border}'.")
     if eip.association_id:
         raise Refusal("InvalidIPAddress.InUse", f"Address {eip.public_ip} is in use.")
     backend.addresses.remove(eip)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .addresses import private_name, public_name
-from .interfaces import Elastic, attachment, identifiers
+from .interface_attachments import attachment
+from .interfaces import Elastic, identifiers
 from .launch_options import hostname, options
 from .shapes import clean, tags_of
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..calls import Call, Refusal, instead
 from .addresses import take, take_ipv6
-from .interfaces import attachment, find, groups_for, identifiers, set_groups
+from .interface_attachments import attachment, end_attachment
+from .interfaces import find, groups_for, identifiers, set_groups
 from .shapes import clean, find_instance, invalid
 
 
@@ -90,7 +91,7 @@ def detach(call: Call) -> dict[str, Any]:
         if eni.attachment_id == wanted and eni.instance is not None:
             if eni.device_index == 0:
                 raise Refusal("OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
-            eni.instance.detach_eni(eni)
+            end_attachment(call, eni)
             return {"Return": True}
     raise Refusal("InvalidAttachmentID.NotFound", f"The attachment '{wanted}' does not exist")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..calls import Call, Refusal, instead
 from .addresses import private_name, public_name, take, take_ipv6
+from .interface_attachments import attachment, attachment_fields, attachment_or_ended
 from .shapes import (
     clean,
     find_group,
@@ -122,32 +123,6 @@ class Elastic:
 def identifiers(eni: Any) -> list[dict[str, str]]:
     """The groups of an interface as AWS lists them."""
     return [{"GroupId": group.id, "GroupName": group.name} for group in eni._group_set]
-
-
-def attachment(eni: Any) -> dict[str, Any] | None:
-    """The attachment of an interface to an instance or to the service that owns it."""
-    if eni.instance is not None and eni.attachment_id:
-        return clean(
-            {
-                "AttachmentId": eni.attachment_id,
-                "AttachTime": eni.attach_time,
-                "DeleteOnTermination": bool(eni.delete_on_termination),
-                "DeviceIndex": eni.device_index,
-                "NetworkCardIndex": 0,
-                "InstanceId": eni.instance.id,
-                "InstanceOwnerId": eni.instance.owner_id,
-                "Status": "attached",
-            }
-        )
-    if getattr(eni, "lab_attachment", ""):
-        return {
-            "AttachmentId": eni.lab_attachment,
-            "DeleteOnTermination": False,
-            "DeviceIndex": 1,
-            "InstanceOwnerId": "amazon-aws",
-            "Status": "attached",
-        }
-    return None
 
 
 def show(backend: Any, eni: Any, elastic: Elastic) -> dict[str, Any]:
@@ -276,17 +251,6 @@ _FIELDS: dict[str, Any] = {
     "association.ip-owner-id": lambda eni: _public(eni, "IpOwnerId"),
     "private-dns-name": lambda eni: private_name(eni.private_ip_address, eni.ec2_backend.region_name),
     "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
-    **{
-        f"attachment.{name}": (lambda eni, member=member: (attachment(eni) or {}).get(member))
-        for name, member in {
-            "attachment-id": "AttachmentId",
-            "instance-id": "InstanceId",
-            "instance-owner-id": "InstanceOwnerId",
-            "device-index": "DeviceIndex",
-            "status": "Status",
-            "delete-on-termination": "DeleteOnTermination",
-        }.items()
-    },
 }
 
 
@@ -295,9 +259,10 @@ def describe(call: Call) -> dict[str, Any]:
     """Interfaces, with filters and paging."""
     backend = call.backend()
     items = named(call, "NetworkInterfaceIds", backend.enis, "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
-    items = keep(call, items, _FIELDS, lambda eni: backend.tags.get(eni.id, {}))
+    attached = attachment_or_ended(call)
+    items = keep(call, items, {**_FIELDS, **attachment_fields(attached)}, lambda eni: backend.tags.get(eni.id, {}))
     elastic = Elastic(backend)
-    return paged(call, "NetworkInterfaces", items, lambda eni: show(backend, eni, elastic))
+    return paged(call, "NetworkInterfaces", items, lambda eni: {**show(backend, eni, elastic), **clean({"Attachment": attached(eni)})})
 
 
 def set_groups(eni: Any, groups: Sequence[Any]) -> None:

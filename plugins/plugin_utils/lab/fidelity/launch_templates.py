@@ -10,8 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..calls import Call, after
+from ..calls import Call, after, before
 from .shapes import tags_of
+
+
+@before("ec2", "CreateLaunchTemplate", "CreateLaunchTemplateVersion")
+def no_empty_user_data(call: Call) -> None:
+    """An empty text is no user data: clients send one for a value that is not set, and look for none in what is launched."""
+    data = call.params.get("LaunchTemplateData")
+    if data and not data.get("UserData"):
+        call.params["LaunchTemplateData"] = {key: value for key, value in data.items() if key != "UserData"}
 
 
 @after("ec2", "CreateLaunchTemplate")

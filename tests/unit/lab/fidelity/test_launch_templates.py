@@ -37,3 +37,16 @@ def test_tags_are_shown_as_they_are_now(lab: Any) -> None:
     assert (changed["DefaultVersionNumber"], changed["Tags"]) == (2, [{"Key": "Name", "Value": "second"}])
     ec2.delete_tags(Resources=[key])
     assert not ec2.describe_launch_templates()["LaunchTemplates"][0].get("Tags")
+
+
+def test_empty_user_data_is_none(lab: Any) -> None:
+    ec2 = lab.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    data = {"InstanceType": "t3.micro", "ImageId": "ami-12345678", "UserData": ""}
+    key = ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)["LaunchTemplate"]["LaunchTemplateId"]
+    shown = ec2.describe_launch_template_versions(LaunchTemplateId=key)["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    assert "UserData" not in shown
+    launch = {"LaunchTemplate": {"LaunchTemplateId": key}, "SubnetId": subnet, "MinCount": 1, "MaxCount": 1}
+    instance = ec2.run_instances(**launch)["Instances"][0]["InstanceId"]
+    assert ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")["UserData"] == {}
