@@ -35,9 +35,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - A list of accounts and Regions, each with C(profile) (empty for the ambient credentials), C(region), C(label) and C(instances).
-    - An instance has C(name) (C(vpc.name)), C(vpc), the C(subnet) and C(groups) by id, C(tags), what is C(missing), and C(type),
-      C(private_ip), C(key), C(public_ip) and C(user_data) as declared.
+    - A list of accounts and Regions, each with C(profile) (empty for the ambient credentials), C(region), C(label), C(instances), and
+      C(undeclared), the instances that the outputs tell to be declared no longer.
+    - An instance has C(name) (C(vpc.name)), C(vpc), C(vpc_id), the C(subnet) and C(groups) by id, C(tags), what is C(missing), and
+      C(type), C(private_ip), C(key), C(public_ip) and C(user_data) as declared.
   type: list
   elements: dict
 """
@@ -59,12 +60,18 @@ def launches(read: Any, outputs: Any) -> list[dict[str, Any]]:
         vpc = read["vpcs"][spec["vpc"]]
         found = there.get(spec["vpc"]) or {}
         account, region = vpc["account"], found.get("region") or vpc["region"]
-        label = f"{account or 'the ambient account'}, {region}"
-        place = places.setdefault(
-            (account, region), {"profile": _profile(read, account), "region": region, "label": label, "instances": []}
-        )
+        place = _place(read, places, account, region)
         place["instances"].append(_instance(read, spec, found))
+    owners = {vpc.get("account"): read["vpcs"][name]["account"] for name, vpc in there.items() if name in read["vpcs"]}
+    for item in (outputs.get("undeclared") or ()) if isinstance(outputs, Mapping) else ():
+        _place(read, places, owners.get(item["account"], ""), item["region"])["undeclared"].append(dict(item))
     return list(places.values())
+
+
+def _place(read: Mapping[str, Any], places: dict[tuple[str, str], dict[str, Any]], account: str, region: str) -> dict[str, Any]:
+    label = f"{account or 'the ambient account'}, {region}"
+    made = {"profile": _profile(read, account), "region": region, "label": label, "instances": [], "undeclared": []}
+    return places.setdefault((account, region), made)
 
 
 def _profile(read: Mapping[str, Any], account: str) -> str:
@@ -88,6 +95,7 @@ def _instance(read: Mapping[str, Any], spec: Mapping[str, Any], vpc: Mapping[str
     return {
         "name": f"{spec['vpc']}.{spec['name']}",
         "vpc": spec["vpc"],
+        "vpc_id": vpc.get("id"),
         "subnet": subnet,
         "groups": [id_ for id_ in groups.values() if id_],
         "missing": missing,

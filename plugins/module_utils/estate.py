@@ -52,7 +52,8 @@ NOTHING: Mapping[str, Any] = {"opened": [], "closed": [], "unknown": [], "expect
 class Options:
     """``approved``: an approved plan as a mapping, or a fingerprint. ``narrow``: never an object that the topology does not name.
 
-    ``only``: which actions concern the caller, for modules that are about one kind of object; None for all.
+    ``only``: which actions concern the caller, for modules that are about one kind of object; None for all. ``launch`` and ``terminate``:
+    as the planner takes them.
     """
 
     absent: bool = False
@@ -61,6 +62,8 @@ class Options:
     check: bool = False
     narrow: bool = False
     only: Callable[[Action], bool] | None = None
+    launch: Mapping[str, str] = field(default_factory=dict)
+    terminate: bool = False
     progress: Callable[[Progress], None] = lambda _: None
 
 
@@ -121,7 +124,16 @@ class Estate:
 
     def plan(self, network: Network, options: Options) -> Plan:
         """What would be done. Raises PreflightError."""
-        plan = make_plan(self.topology, network, self.accounts, absent=options.absent, through=options.through, narrow=options.narrow)
+        plan = make_plan(
+            self.topology,
+            network,
+            self.accounts,
+            absent=options.absent,
+            through=options.through,
+            narrow=options.narrow,
+            launch=options.launch,
+            terminate=options.terminate,
+        )
         return plan if options.only is None else part(plan, options.only)
 
     def converge(self, options: Options) -> Result:
@@ -177,7 +189,7 @@ class Estate:
         more = read(self.client, wanted)
         full = build(snapshot.merged(more)) if wanted else network
         # The playbooks terminate the instances between the plan that is shown and the one that is applied.
-        return holders(self.topology, full, plan, instances_go=options.absent and options.check), list(more.warnings)
+        return holders(self.topology, full, plan, instances_go=options.check), list(more.warnings)
 
     def _settled(self, options: Options) -> tuple[Snapshot, Network]:
         """Observe; connections of ours that are on their way to another state get the time to arrive, and so does another run that made

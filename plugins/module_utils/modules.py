@@ -126,7 +126,10 @@ def shown(module: Any, estate: Estate, result: Result) -> dict[str, Any]:
     found: dict[str, Any] = {
         "changed": result.changed,
         "plan": plan,
-        "outputs": outputs(estate.topology, result.network, result.ids, estate.accounts),
+        "outputs": {
+            **outputs(estate.topology, result.network, result.ids, estate.accounts),
+            "undeclared": [dict(item) for item in result.plan.undeclared],
+        },
         "handoff": result.handoff,
         "identities": identities(estate),
         "calls": dict(result.calls),

@@ -41,16 +41,19 @@ MEMBERS = {"subnets": "subnet", "route_tables": "route table", "security_groups"
 def change_set(plan: Mapping[str, Any], connectivity: Mapping[str, Any] | None = None) -> str:
     """The text of a plan as ``Plan.public`` gives it: by account and Region, one line for an action, what that opens and closes, the
     counts, the fingerprint."""
-    lines = [str(plan.get("topology") or "")] if plan.get("actions") else []
+    instances = plan.get("instances") or {}
+    something = bool(plan.get("actions") or instances.get("launch") or instances.get("terminate"))
+    lines = [str(plan.get("topology") or "")] if something or instances.get("undeclared") else []
     lines += existing_lines(plan.get("existing") or {}) if lines else []
     for (account, region), actions in _by_place(plan.get("actions") or ()).items():
         rows = [(f"{SIGNS[action['op']]} {action['kind'].replace('_', ' ')}", short(action["name"]), detail(action)) for action in actions]
         lines += ["", f"  account {account}, {region}", *(f"    {line}" for line in columns(rows))]
+    lines += instance_lines(instances)
     if told := connectivity_lines(connectivity or {}):
         lines += [*([""] if lines else []), *(f"  {line}" for line in told)]
     if lines:
         lines.append("")
-    return "\n".join([*lines, summary(plan), *([f"Fingerprint: {plan['fingerprint']}"] if plan.get("actions") else [])])
+    return "\n".join([*lines, summary(plan), *([f"Fingerprint: {plan['fingerprint']}"] if something else [])])
 
 
 def existing_lines(existing: Mapping[str, str]) -> list[str]:
@@ -59,11 +62,26 @@ def existing_lines(existing: Mapping[str, str]) -> list[str]:
     return ["", "  builds on", *(f"    {line}" for line in columns(rows))] if rows else []
 
 
+def instance_lines(instances: Mapping[str, Any]) -> list[str]:
+    """The instances that the role ``instances`` launches and terminates, and those that are declared no longer and stay."""
+    rows = []
+    for name, launch in (instances.get("launch") or {}).items():
+        digest = str(launch.get("user_data") or "")[:19]
+        told = [launch.get("type"), launch.get("image"), f"key {launch['key']}" if launch.get("key") else "", launch.get("private_ip")]
+        told += ["public address" if launch.get("public_ip") else "", f"user data {digest}" if digest else ""]
+        rows.append(("+ instance", name, "  ".join(str(item) for item in told if item)))
+    for item in instances.get("undeclared") or ():
+        goes = item["id"] in (instances.get("terminate") or ())
+        note = "" if goes else "  declared no longer; stays, and costs what it costs"
+        rows.append(("- instance" if goes else "! instance", item["name"], f"{item['id']}  {item['type']}  {item['state']}{note}"))
+    return ["", "  instances", *(f"    {line}" for line in columns(rows))] if rows else []
+
+
 def summary(plan: Mapping[str, Any]) -> str:
     """``Plan: 7 to add, 1 to change, 0 to remove``."""
-    counts = plan["counts"]
+    counts, instances = plan["counts"], plan.get("instances") or {}
     if not any(counts.values()):
-        return "Plan: nothing to do"
+        return "Plan: nothing to do" + (" but with instances" if instances.get("launch") or instances.get("terminate") else "")
     return f"Plan: {counts['add']} to add, {counts['change']} to change, {counts['remove']} to remove"
 
 

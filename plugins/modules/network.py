@@ -73,6 +73,20 @@ options:
       - Take over routes of others that stand where the topology wants one. Without this they are refused.
     type: bool
     default: false
+  launch:
+    description:
+      - What the launches of the topology's instances share beside it, as C(type), C(image), C(key) and C(profile), for the role
+        P(cloudnet.vpc.instances#role). This module launches nothing; what is to be launched belongs to RV(plan) and its fingerprint, so
+        that an approval covers it.
+    type: dict
+    default: {}
+  undeclared:
+    description:
+      - What becomes of instances that the topology made and declares no longer. V(terminate) puts their ids into RV(plan) and its
+        fingerprint, for the role P(cloudnet.vpc.instances#role), which ends them. With V(keep) they are told in a warning.
+    type: str
+    choices: [keep, terminate]
+    default: keep
   journal:
     description:
       - The path of an existing file to which a line of JSON is appended for each step, on the host that runs the module.
@@ -154,6 +168,13 @@ plan:
       description: Name to id of what is there already and what the actions build on, as VPCs that the topology adopts and their tables.
       type: dict
       sample: {vpcs.legacy: vpc-0a1b2c3d4e5f60718}
+    instances:
+      description:
+        - What the role P(cloudnet.vpc.instances#role) is to do. C(launch) tells by C(vpc.name) as what each declared instance that is not
+          there is launched, user data by its SHA-256. C(terminate) holds the ids of those that are to end.
+        - C(undeclared) holds all that are declared no longer, with C(name), C(id), C(account), C(region), C(state) and C(type).
+      type: dict
+      sample: {launch: {}, terminate: [], undeclared: []}
     actions:
       description: The actions, in an order in which they can be done.
       type: list
@@ -217,6 +238,11 @@ outputs:
       description: By C(REQUESTER:ACCEPTER), C(id), C(status), and the names of both VPCs.
       type: dict
       sample: {"dev:ops": {accepter: ops, id: pcx-0a1b2c3d4e5f60718, requester: dev, status: active}}
+    undeclared:
+      description: The instances that the topology made and declares no longer, as in RV(plan.instances).
+      type: list
+      elements: dict
+      sample: []
 connectivity:
   description:
     - Who can reach whom after the plan and could not before, and the other way round, between the topology's named ends and the blocks that
@@ -345,6 +371,8 @@ ARGUMENTS: dict[str, Any] = {
     "through": {"type": "str", "choices": ["vpcs", "peerings", "routes", "rules", "all"], "default": "all"},
     "approved": {"type": "raw"},
     "replace_routes": {"type": "bool", "default": False},
+    "launch": {"type": "dict", "default": {}},
+    "undeclared": {"type": "str", "choices": ["keep", "terminate"], "default": "keep"},
     "journal": {"type": "path"},
 }
 
@@ -393,6 +421,8 @@ def run(module: Any, journal: Journal) -> dict[str, Any]:
         approved=approval(params["approved"]),
         check=module.check_mode,
         progress=journal.progress,
+        launch={str(key): str(value) for key, value in params["launch"].items()},
+        terminate=params["undeclared"] == "terminate",
     )
     estate, result = converge(module, topology, options, journal)
     found = {**shown(module, estate, result), "connectivity": dict(result.connectivity)}

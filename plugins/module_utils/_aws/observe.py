@@ -57,7 +57,7 @@ READS: Mapping[str, Read] = {
     "Addresses": Read("ec2:DescribeAddresses", id="allocation-id", tag_types=("elastic-ip",)),
     "VpcEndpoints": Read("ec2:DescribeVpcEndpoints", "vpc-id", "vpc-endpoint-id", ("vpc-endpoint",)),
     "NetworkInterfaces": Read("ec2:DescribeNetworkInterfaces", "vpc-id", "network-interface-id"),
-    "Reservations": Read("ec2:DescribeInstances", "vpc-id", "instance-id"),
+    "Reservations": Read("ec2:DescribeInstances", "vpc-id", "instance-id", ("instance",)),
     "ManagedPrefixLists": Read("ec2:DescribeManagedPrefixLists", id="prefix-list-id", tag_types=("prefix-list",)),
     "FlowLogs": Read("ec2:DescribeFlowLogs", id="flow-log-id", tag_types=("vpc-flow-log",), filters="Filter"),
     "SecurityGroupVpcAssociations": Read("ec2:DescribeSecurityGroupVpcAssociations", "vpc-id"),
@@ -264,9 +264,15 @@ class _Observation:
             self._gather(file, future, shape)
         merged: dict[str, dict[str, Any]] = {}
         for vpc, _other, answer in attributes:
-            merged.setdefault(vpc, {}).update(answer.result())
+            try:
+                merged.setdefault(vpc, {}).update(answer.result())
+            except AwsError as error:
+                if not error.not_found:
+                    raise
+                # Removed since it was listed.
+                self.found["Vpcs"].pop(vpc, None)
         if attributes:
-            self._keep("VpcAttributes", list(merged.values()))
+            self._keep("VpcAttributes", [item for vpc, item in merged.items() if vpc in self.found["Vpcs"]])
 
     def _entry_lists(self, files: frozenset[str]) -> list[str]:
         """Prefix lists whose entries are read: the topology's, those that are asked for, and with everything all there are."""

@@ -137,6 +137,8 @@ class Plan:
     """Actions in an order in which they can be done one after the other.
 
     ``ids`` holds the ids, by name, of everything that is there already; ``made`` those ids among them that the topology made itself.
+    ``launches`` and ``undeclared``: the instances that the role ``instances`` is to launch, and those that are declared no longer (see
+    machines.py), which it is to end where ``terminate`` says so.
     """
 
     topology: str
@@ -144,6 +146,9 @@ class Plan:
     ids: Mapping[str, str] = field(default_factory=dict)
     made: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    launches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    undeclared: tuple[Mapping[str, str], ...] = ()
+    terminate: bool = False
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -164,13 +169,32 @@ class Plan:
         return {name: self.ids[name] for name in sorted(names) if name in self.ids}
 
     @property
+    def terminations(self) -> list[str]:
+        """The ids of instances that are to end."""
+        return sorted(item["id"] for item in self.undeclared) if self.terminate else []
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be done, by the engine or by the role that has the instances."""
+        return not (self.actions or self.launches or self.terminations)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON of what would be done to what, in hex."""
         return str(self.public()["fingerprint"])
 
     def public(self) -> dict[str, Any]:
-        """As modules return it: ``format_version``, ``topology``, ``fingerprint``, ``counts``, ``existing``, ``actions``."""
-        told = {"topology": self.topology, "existing": self.existing, "actions": [action.public() for action in self.actions]}
+        """As modules return it: ``format_version``, ``topology``, ``fingerprint``, ``counts``, ``existing``, ``actions``, ``instances``."""
+        told = {
+            "topology": self.topology,
+            "existing": self.existing,
+            "actions": [action.public() for action in self.actions],
+            "instances": {
+                "launch": {name: dict(launch) for name, launch in self.launches.items()},
+                "terminate": self.terminations,
+                "undeclared": [dict(item) for item in self.undeclared],
+            },
+        }
         return {"format_version": FORMAT_VERSION, "fingerprint": fingerprint_of(told), "counts": self.counts, **told}
 
 
@@ -194,7 +218,8 @@ def fingerprint_of(plan: Mapping[str, Any]) -> str:
     """The fingerprint of a plan as ``Plan.public`` gives it. The order of its actions does not count, nor does the wording of ``why``."""
     actions = plan.get("actions", ())
     lines = sorted(canonical({key: item for key, item in action.items() if key != "why"}) for action in actions)
-    told = [FORMAT_VERSION, str(plan.get("topology", "")), plan.get("existing", {}), lines]
+    instances = {key: (plan.get("instances") or {}).get(key) for key in ("launch", "terminate")}
+    told = [FORMAT_VERSION, str(plan.get("topology", "")), plan.get("existing", {}), lines, instances]
     return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 

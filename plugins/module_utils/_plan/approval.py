@@ -23,7 +23,7 @@ def check_approval(plan: Plan, approved: Mapping[str, Any] | str) -> None:
     by it: each action must lead to an end that the approved plan leads to as well, as often as it does. Raises ApprovalError.
     """
     if isinstance(approved, str):
-        if plan.actions and approved != plan.fingerprint:
+        if not plan.empty and approved != plan.fingerprint:
             raise ApprovalError(
                 f"approved: the plan's fingerprint is {plan.fingerprint}, {approved} was approved. Review the new plan;"
                 " to finish a run that was cut off, approve by the plan's file."
@@ -31,6 +31,8 @@ def check_approval(plan: Plan, approved: Mapping[str, Any] | str) -> None:
         return
     _check_file(plan, approved)
     extra = list(_extra(plan, approved))
+    if told := list(_instances(plan, approved)):
+        raise ApprovalError("approved: " + "; ".join(told) + ": review a new plan")
     if extra:
         lines = "\n".join(f"  {action.op} {action.kind} {action.name} ({why})" for action, why in extra)
         raise ApprovalError(f"approved: {len(extra)} of {len(plan)} actions are not in the approved plan; review a new one:\n{lines}")
@@ -69,6 +71,20 @@ def _extra(plan: Plan, approved: Mapping[str, Any]) -> Iterator[tuple[Action, st
         left[cover] -= 1
         if name := next((name for name in action.concerns if name in others), ""):
             yield action, others[name]
+
+
+def _instances(plan: Plan, approved: Mapping[str, Any]) -> Iterator[str]:
+    """The launches and terminations that the approved plan does not hold."""
+    known = approved.get("instances") or {}
+    for name, launch in plan.launches.items():
+        before = (known.get("launch") or {}).get(name)
+        if before is None:
+            yield f"the launch of {name} is not in the approved plan"
+        elif differs := sorted(key for key in {*before, *launch} if before.get(key) != launch.get(key)):
+            yield f"the launch of {name} is not as in the approved plan (other: {', '.join(differs)})"
+    for item in plan.undeclared if plan.terminate else ():
+        if item["id"] not in (known.get("terminate") or ()):
+            yield f"the termination of {item['id']} ({item['name']}) is not in the approved plan"
 
 
 def _others(plan: Plan, existing: Mapping[str, str], planned: set[str]) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ class _Holder:
 
 def holders(topology: Topology, network: Network, plan: Plan, *, instances_go: bool) -> list[Finding]:
     """One finding for each thing that is to be removed and cannot be, with everything that stands on it; what lies in a VPC that goes is
-    told with the VPC. ``instances_go``: the topology's own instances are terminated before the plan is applied.
+    told with the VPC. ``instances_go``: the instances that the plan names for it are terminated before it is applied.
     """
     return list(_Look(topology, network, plan, instances_go).findings())
 
@@ -122,7 +122,7 @@ class _Look:
         ours = {
             item.id
             for item in self.network.instances.values()
-            if item.state in _ENDED or (self.instances_go and item.topology == self.topology.name)
+            if item.state in _ENDED or (self.instances_go and item.id in self.plan.terminations)
         }
         found |= ours | {eni.id for eni in self.network.interfaces.values() if eni.instance in ours}
         return frozenset(found)

@@ -18,6 +18,7 @@ from .actions import SECOND, STAGES, WITH_SECOND, Action, Found, Plan, Wanted, r
 from .context import Context
 from .kinds import KINDS
 from .kinds.base import Kind
+from .machines import kept, launches, undeclared
 
 
 @dataclass
@@ -42,11 +43,14 @@ def plan(
     absent: bool = False,
     through: str = "all",
     narrow: bool = False,
+    launch: Mapping[str, str] | None = None,
+    terminate: bool = False,
 ) -> Plan:
     """What leads from ``network`` to ``topology`` (or, ``absent``, to nothing of it).
 
     ``accounts``: name of an account in the topology to its 12-digit id. ``through``: the last stage of STAGES that is planned, or ``all``.
-    ``narrow``: never an object that the topology does not name. Raises PreflightError with every conflict at once.
+    ``narrow``: never an object that the topology does not name. ``launch``: settings that the launches of instances share; ``terminate``:
+    instances that are declared no longer are to end. Raises PreflightError with every conflict at once.
     """
     ctx = Context(topology, network, accounts, absent=absent, narrow=narrow)
     for kind in KINDS:
@@ -66,7 +70,11 @@ def plan(
     _link(work)
     actions = tuple(replace(work.actions[key], needs=frozenset(work.needs[key])) for key in _order(work))
     made = ctx.ownership.made(ctx.ids.values())
-    return Plan(topology.name, actions, dict(ctx.ids), made, tuple(dict.fromkeys(ctx.warnings)))
+    idle = undeclared(ctx)
+    if not (terminate or absent):
+        ctx.warnings += kept(idle)
+    warnings = tuple(dict.fromkeys(ctx.warnings))
+    return Plan(topology.name, actions, dict(ctx.ids), made, warnings, launches(ctx, launch or {}), idle, terminate or absent)
 
 
 def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cloudnet.vpc.plugins.action.topology_info import told
 from ansible_collections.cloudnet.vpc.plugins.filter.launches import launches
+from ansible_collections.cloudnet.vpc.plugins.filter.own_instances import own_instances
 from ansible_collections.cloudnet.vpc.plugins.filter.stages import stages
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.planner import plan
@@ -90,3 +91,33 @@ def test_nothing_declared_is_nothing_to_launch() -> None:
     assert launches(told(bare), {"vpcs": IDS}) == []
     with pytest.raises(AnsibleFilterError, match="topology_info"):
         launches({}, {})
+
+
+def listed(name: str, vpc: str, id_: str = "i-1") -> dict[str, Any]:
+    return {"instance_id": id_, "vpc_id": vpc, "tags": {"cloudnet:topology": "two-vpcs", "cloudnet:name": name}}
+
+
+def test_an_instance_is_its_own_where_it_lies_in_the_vpc_of_its_name() -> None:
+    outputs = {"vpcs": {"dev": {"id": "vpc-1"}, "ops": {"id": None}}, "undeclared": [{"id": "i-old"}]}
+    own = listed("vpcs.dev.instances.server", "vpc-1")
+    foreign = [
+        listed("vpcs.dev.instances.server", "vpc-2"),
+        listed("vpcs.ops.instances.tool", "vpc-1"),
+        listed("vpcs.gone.instances.tool", "vpc-1"),
+        listed("vpcs.dev.subnets.server", "vpc-1"),
+        {"instance_id": "i-2", "vpc_id": "vpc-1"},
+        {"instance_id": "i-3", "vpc_id": None, "tags": {"cloudnet:name": "vpcs.ops.instances.tool"}},
+    ]
+    old = listed("vpcs.gone.instances.old", "vpc-9", "i-old")
+    assert own_instances([own, *foreign, old], outputs) == [own, old]
+    with pytest.raises(AnsibleFilterError, match="takes a list of instances"):
+        own_instances([], None)
+
+
+def test_what_is_declared_no_longer_has_its_place_though_nothing_else_is_there() -> None:
+    base = {**read(), "instances": []}
+    vpcs = {name: {**vpc, "account": "ours"} for name, vpc in base["vpcs"].items()}
+    old = {"id": "i-old", "name": "dev.old", "account": "111111111111", "region": "us-east-1"}
+    outputs = {"vpcs": {"dev": {"id": "vpc-1", "account": "111111111111", "region": "us-east-1"}}, "undeclared": [old]}
+    (place,) = launches({**base, "vpcs": vpcs, "accounts": {"ours": {"profile": "one"}}}, outputs)
+    assert (place["profile"], place["region"], place["instances"], place["undeclared"]) == ("one", "us-east-1", [], [old])

@@ -39,7 +39,7 @@ def writes(lab: RunningLab) -> int:
 def test_the_contract(invoke: Invoke, lab: RunningLab, topology: dict[str, Any]) -> None:
     planned = invoke("network", check=True, diff=True, topology=topology)
     assert planned["changed"] and reads_only(planned) and writes(lab) == 0
-    assert set(planned["plan"]) == {"format_version", "topology", "fingerprint", "counts", "existing", "actions"}
+    assert set(planned["plan"]) == {"format_version", "topology", "fingerprint", "counts", "existing", "actions", "instances"}
     assert all(set(action) == ACTION_KEYS for action in planned["plan"]["actions"])
     assert re.fullmatch(r"[0-9a-f]{64}", planned["plan"]["fingerprint"])
     added = planned["plan"]["counts"]["add"]
