@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network, Subnet, Vpc
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import Facts, HostFacts, Role
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.wire import HEADER, Delta, answer, question, read_answer, read_question
+
+from tests.support.twin_cases import transit
+
+
+def network_of_all_kinds() -> Network:
+    return transit()[0].network()
 
 
 def vpc(name: str, cidr: str = "10.0.0.0/16") -> Vpc:
@@ -40,6 +48,20 @@ def test_a_question_arrives_as_it_was_put() -> None:
     operation, arguments = read_question(sent[HEADER.size :])
     assert operation == "update"
     assert arguments["delta"].facts == facts
+
+
+def test_the_networks_objects_arrive_as_they_were() -> None:
+    network = network_of_all_kinds()
+    changed = {
+        item.name: dict(getattr(network, item.name))
+        for item in fields(Network)
+        if item.name not in ("complete", "untold", "warnings", "others")
+    }
+    _operation, arguments = read_question(question(1, "update", {"delta": Delta(changed)})[HEADER.size :])
+    assert arguments["delta"].changed == changed
+    # A table works out what it is asked often once, and keeps it; a copy has none of that, and works.
+    [table, *_others] = arguments["delta"].changed["route_tables"].values()
+    assert table.by_destination == next(iter(network.route_tables.values())).by_destination
 
 
 @pytest.mark.parametrize(("value", "error"), [({"a": [1, None]}, ""), (None, "the kernel refused it")])
