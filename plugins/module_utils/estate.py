@@ -151,6 +151,10 @@ class Estate:
             after = simulate(network, plan) if plan.actions else network
             return self._result(plan, after, snapshot, ids_after(network, plan), warnings, connectivity)
         snapshot, network, rest = self._apply(plan, options, open_requests(network, quotas))
+        if any((action.op, action.kind) == ("create", "peering_acceptance") for action in plan):
+            # A connection tells the other VPC's blocks only once it is active.
+            findings, advice = preflight(self._declared, network, self.accounts)
+            warnings += [*map(str, findings), *advice]
         return self._result(plan, network, snapshot, rest.ids, [*warnings, *rest.warnings], connectivity)
 
     def _checked(self, snapshot: Snapshot, network: Network, options: Options) -> tuple[Plan, dict[tuple[str, str], Quotas], list[str]]:
@@ -165,7 +169,7 @@ class Estate:
         warnings = [*plan.warnings, *network.warnings]
         if not options.absent:
             limits = {place: item.values for place, item in quotas.items()} if quotas else None
-            findings, advice = preflight(self.topology, network, self.accounts, limits)
+            findings, advice = preflight(self._declared, network, self.accounts, limits)
             faults += findings
             warnings += advice
         findings, notes = self._holders(snapshot, network, plan, options)

@@ -59,7 +59,12 @@ class Context:
         return {name: vpc for name, vpc in self.topology.vpcs.items() if not vpc.remote}
 
     def fault(self, path: str, message: str, code: str = Code.CONFLICT) -> None:
-        """Tell what stands in the way of the plan; ``path`` is a path of the topology, or our name of a thing."""
+        """Tell what stands in the way of the plan; ``path`` is a path of the topology, or our name of a thing.
+
+        What a topology asks for in vain is no reason to leave what it made.
+        """
+        if self.absent:
+            return
         self.findings.append(self.topology.finding(path, message, code))
 
     def register(self, name: str, identifier: str) -> None:

@@ -81,7 +81,7 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
     declared: dict[str, Wanted] = {}
     for wish in kind.wanted(ctx):
         first = declared.setdefault(wish.name, wish)
-        if first.attrs != wish.attrs and not ctx.absent:
+        if first.attrs != wish.attrs:
             ctx.fault(wish.path, f"{wish.name}: {first.path} wants something else of it: keep one of the two")
     wanted = {} if ctx.absent else declared
     work.wanted |= wanted

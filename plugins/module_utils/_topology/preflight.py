@@ -34,7 +34,7 @@ def preflight(
     _twins(seen)
     for pair in seen.topology.peerings:
         _connection(seen, pair)
-        _remote(seen, pair)
+        _remote(seen, pair, topology)
         _overlap(seen, pair)
     for spec in seen.topology.vpcs.values():
         _dns(seen, spec)
@@ -165,8 +165,8 @@ def _connection(seen: Observed, pair: PeeringSpec) -> None:
         )
 
 
-def _remote(seen: Observed, pair: PeeringSpec) -> None:
-    """What is declared of a remote VPC against what the connection tells of it: its blocks only while it is active.
+def _remote(seen: Observed, pair: PeeringSpec, topology: Topology) -> None:
+    """What is declared of a remote VPC, in ``topology``, against what the connection tells of it: its blocks only while it is active.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcPeeringConnection.html
     """
@@ -181,31 +181,41 @@ def _remote(seen: Observed, pair: PeeringSpec) -> None:
                 what = "belongs to account" if key == "owner" else "is in"
                 seen.fault(f"{spec.path}.remote.{key}", f"{side.vpc} {what} {actual}, says {there.id}, not {declared}: correct it")
         if there.status == "active":
-            _remote_blocks(seen, pair, spec, other, (*side.cidrs, *side.ipv6_cidrs))
+            remote = topology.vpcs[name].remote
+            told = (*side.cidrs, *side.ipv6_cidrs)
+            if remote is not None and remote.cidrs:
+                _remote_blocks(seen, pair, spec, other, remote.cidrs, told)
+            else:
+                _narrowed(seen, pair, name, told)
         elif not spec.remote.cidrs:
             advice = "until then nothing is routed there; run again then, or declare `cidr`"
             seen.warn(f"{spec.path}.remote", f"AWS tells the blocks of {name} once {there.id} is active: {advice}")
 
 
-def _remote_blocks(seen: Observed, pair: PeeringSpec, spec: VpcSpec, other: str, told: tuple[str, ...]) -> None:
-    declared = [parse(text) for text in (*(spec.remote.cidrs if spec.remote else ()), *pair.only.get(spec.name, ()))]
-    known = [block for block in declared if not isinstance(block, str)]
-    actual = [block for text in told if not isinstance(block := parse(text), str)]
-    wrong = [block for block in known if actual and not inside(block, actual)]
-    if wrong:
-        seen.fault(
-            f"{spec.path}.remote.cidr",
-            f"{spec.name} has {join(told)}, says the active connection, not {join(str(block) for block in wrong)}: correct it",
-        )
+def _remote_blocks(seen: Observed, pair: PeeringSpec, spec: VpcSpec, other: str, declared: tuple[str, ...], told: tuple[str, ...]) -> None:
+    """``declared``: the blocks that the topology gives a remote VPC; ``told``: those that the active connection tells."""
+    known, actual = ([block for text in texts if not isinstance(block := parse(text), str)] for texts in (declared, told))
+    path = f"{spec.path}.remote.cidr"
+    wrong = [str(block) for block in known if not inside(block, actual)]
+    if actual and wrong:
+        seen.fault(path, f"{spec.name} has {join(told)}, says the active connection, not {join(wrong)}: correct it")
+        return
     six = any(block.version == 6 for _words, block in seen.blocks(other))
-    left_out = {*pair.without.get(spec.name, ())}
+    left_out = pair.without.get(spec.name, ())
     more = [block for block in actual if not inside(block, known) and str(block) not in left_out and (six or block.version == 4)]
     if more and spec.name not in pair.only:
-        advice = "add it to `cidr`, or leave it out by the peering's `cidrs: {except: …}`"
-        blocks = join(str(block) for block in more)
-        seen.warn(
-            f"{spec.path}.remote.cidr", f"{spec.name} has {blocks} too, says the active connection: nothing is routed there; {advice}"
-        )
+        blocks, advice = join(str(block) for block in more), "add it to `cidr`, or leave it out by the peering's `cidrs: {except: …}`"
+        seen.warn(path, f"{spec.name} has {blocks} too, says the active connection: nothing is routed there; {advice}")
+
+
+def _narrowed(seen: Observed, pair: PeeringSpec, name: str, told: tuple[str, ...]) -> None:
+    """What a peering is narrowed to, where the topology leaves the blocks to the connection."""
+    actual = [block for text in told if not isinstance(block := parse(text), str)]
+    for text in pair.only.get(name, ()):
+        block = parse(text)
+        if actual and not isinstance(block, str) and not inside(block, actual):
+            path = f"{pair.path.partition('.')[0]}.cidrs.only.{name}"
+            seen.fault(path, f"{text} is outside the blocks of vpcs.{name} ({join(told)})")
 
 
 def _overlap(seen: Observed, pair: PeeringSpec) -> None:

@@ -311,3 +311,5 @@ def test_an_id_that_may_belong_to_two_owners_needs_one(world: Callable[[str], Wo
     document["peerings"].append({"between": ["ours", "other"]})
     with pytest.raises(PreflightError, match="may belong to any of 222222222222, 333333333333: write its owner too, as OWNER/sg-"):
         world(yaml.safe_dump(document)).plan()
+    # It does not keep what is there from going.
+    assert not world(yaml.safe_dump(document)).plan(absent=True).actions
