@@ -64,7 +64,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except CloudnetError as error:
             result.update(failed=True, msg=str(error), **error.details())
             return result
-        if not here or arguments.get("journal"):
+        # no_log is about all of a task: what it does is not shown then, as its result is not.
+        if not here or arguments.get("journal") or self._task.no_log:
             result.update(self._module(arguments, task_vars))
             return result
         with self._journal(banner=not arguments.get("approved")) as journal:

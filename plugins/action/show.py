@@ -79,7 +79,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             text = text_of(arguments)
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from None
-        if text:
+        if text and not self._task.no_log:
             Display().display(text)
         result.update(changed=False, lines=text.splitlines())
         return result

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -32,10 +33,36 @@ STATE: dict[str, Any] = {"state": {"type": "str", "choices": ["present", "absent
 SERVICES = ("sts", "ec2", "service-quotas")
 
 
+#: Keys of a topology whose values are secrets, or may hold some. A topology that is a mapping is an argument, and -vvvv shows arguments.
+SECRET_KEYS = frozenset({"external_id", "user_data"})
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def hidden(value: Any) -> Any:
+    """Arguments as they may be shown: secrets in mappings of any depth are replaced, as Ansible replaces whole arguments."""
+    if isinstance(value, Mapping):
+        return {key: HIDDEN if key in SECRET_KEYS and item else hidden(item) for key, item in value.items()}
+    return [hidden(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class DiscreetModule(AnsibleModule):  # type: ignore[misc]
+    """Tells its invocation without secrets, however it ends; ``no_log`` of an argument knows only the whole of it."""
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        kwargs.setdefault("invocation", {"module_args": hidden(self.params)})
+        super()._return_formatted(kwargs)
+
+
 def aws_module(arguments: Mapping[str, Any], **more: Any) -> Any:
     """The module object: amazon.aws's arguments, ours, and check mode."""
-    # What is missing is told by the engine, in one line: amazon.aws's own check exits with another.
-    return AnsibleAWSModule(argument_spec={**TARGET, **arguments}, supports_check_mode=True, check_boto3=False, **more)
+    # Of amazon.aws's own settings this one cannot be given as an argument.
+    settings = AnsibleAWSModule.default_settings
+    usual, settings["module_class"] = settings["module_class"], DiscreetModule
+    try:
+        # What is missing is told by the engine, in one line: amazon.aws's own check exits with another.
+        return AnsibleAWSModule(argument_spec={**TARGET, **arguments}, supports_check_mode=True, check_boto3=False, **more)
+    finally:
+        settings["module_class"] = usual
 
 
 def finish(module: Any, work: Callable[[], Mapping[str, Any]], journal: Journal | None = None) -> None:
