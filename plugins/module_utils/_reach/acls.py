@@ -45,6 +45,15 @@ def decide(index: Index, acl: NetworkAcl, egress: bool, asked: Traffic, address:
     return found
 
 
+def admits_nothing(acl: NetworkAcl, egress: bool, asked: Traffic) -> bool:
+    """Whether an ACL lets nothing of a question pass, whatever its address: no entry that allows speaks of it."""
+    for entry in acl.entries:
+        low, high = entry.icmp if entry.icmp is not None else (entry.from_port, entry.to_port)
+        if entry.egress == egress and entry.allow and asked.covered(entry.protocol, low, high) is not None:
+            return False
+    return True
+
+
 def _decide(acl: NetworkAcl, egress: bool, asked: Traffic, address: str) -> Decision:
     left = [asked.span]
     allowed: list[Span] = []

@@ -94,7 +94,11 @@ def resolve(index: Index, text: str, near: End | None = None, *, anybody: bool =
         ) from None
     if vpc and vpc not in index.all_vpcs:
         raise CloudnetError(f"{asked}: {vpc} is not in what was observed")
-    return _address(index, asked, found, vpc, near)
+    end = _address(index, asked, found, vpc, near)
+    if not anybody:
+        return end
+    # Rules name a NAT gateway's address for what comes through it, which the gateway did not start.
+    return replace(end, nobody="", service="" if end.service == "nat_gateway" else end.service)
 
 
 def some_address(index: Index, cidr: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .._model.network import Network
 from ..errors import CloudnetError
 from . import explain
+from .acls import admits_nothing
 from .endpoints import AmbiguousEnd, End, resolve
 from .groups import ALL, NONE, SOME, Gate, Link, Peer, admits_nobody, gate, rule_text
 from .index import Index
@@ -105,6 +106,7 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
         sent_to = destination.public
     forward = Walk(index, asked, source, destination, src, sent_to)
     travel(forward)
+    _shut_out(forward, source, destination)
     answer = asked.reply()
     back = None
     if answer is not None:
@@ -117,6 +119,21 @@ def journey(index: Index, source: End, destination: End, asked: Traffic, family:
             _one_sided(forward, back)
     unknown_as = forward.unknown_src if forward.src == forward.public_src else ""
     return Journey(forward, back, forward.link, sent_to, forward.src, unknown_as)
+
+
+def _shut_out(forward: Walk, source: End, destination: End) -> None:
+    """Note an ACL before the destination that lets nothing in, also where the way to it could not be followed."""
+    index = forward.index
+    subnet = index.network.subnets.get(destination.subnet)
+    if not forward.ended or destination.kind != "host" or subnet is None or source.vpc == destination.vpc:
+        return
+    acl = index.acl(subnet)
+    if acl is not None and admits_nothing(acl, False, forward.asked):
+        name, where = explain.name(acl), explain.name(subnet)
+        block = f"{source.address(forward.family)}/{32 if forward.family == 4 else 128}"
+        fix = explain.acl_entry(index.network, acl, False, forward.asked, block, None)
+        why = f"the inbound entries of {name} let no {forward.asked} into {where}, wherever it comes from"
+        forward.blockers.append(Blocker("SUBNET_ACL_RESTRICTION", FORWARD, acl.id, name, why, "", fix))
 
 
 def _one_sided(forward: Walk, back: Walk) -> None:

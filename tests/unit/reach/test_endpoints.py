@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.endpoints import resolve
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.endpoints import of_block, resolve
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.index import Index
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.traffic import traffic
@@ -142,3 +142,12 @@ def test_an_address_of_several_vpcs_is_told_apart_by_the_other_end_on_either_sid
         assert answer(world, Query(source, destination, "tcp", 22)).verdict == "blocked"
     with pytest.raises(CloudnetError, match=r"10\.0\.9\.9 could be in vpc-a or vpc-b: write 10\.0\.9\.9@vpc-…"):
         answer(world, Query("10.0.9.9", "10.0.9.9", "tcp", 22))
+
+
+def test_a_block_of_a_rule_stands_for_whoever_is_there_one_day(index: Index) -> None:
+    """10.5.1.0/28 has no interface yet; 10.5.1.9 is a NAT gateway's, and what a rule means by it comes through that."""
+    assert resolve(index, "10.5.1.8").nobody and not of_block(index, "10.5.1.0/28").nobody
+    assert not of_block(index, "10.5.1.8/32").nobody
+    network = terse.network(NETWORK | {"nats": {"nat-1": {"subnet": "subnet-c", "ip": "10.5.1.9"}}})
+    index = Index.of(network)
+    assert resolve(index, "10.5.1.9").service == "nat_gateway" and not of_block(index, "10.5.1.9/32").service
