@@ -51,7 +51,7 @@ class Process:
 
 
 class Zygote:
-    """The zygote, as the daemon has it. ``slots``: see zygote.slots. Raises TwinError."""
+    """The zygote, as the daemon has it. ``slots``: see children.slots. Raises TwinError."""
 
     def __init__(self, folder: str) -> None:
         try:

@@ -15,7 +15,7 @@ from . import zygote
 
 
 class Said(NamedTuple):
-    """What a zygote says once it is ready. ``slots``: see zygote.slots. ``missing``: of confine.MISSING."""
+    """What a zygote says once it is ready. ``slots``: see children.slots. ``missing``: of confine.MISSING."""
 
     slots: int
     missing: frozenset[str]

@@ -22,12 +22,10 @@ import resource
 import selectors
 import signal
 import socket
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from ..host_ids import NOBODY, OF_INSTANCE
 from ..kernel.system import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -45,6 +43,7 @@ from ..kernel.system import (
     unshare,
 )
 from .calls import close_all_but, fork_into, leave_keyring
+from .children import Birth, Instance, give, map_ids, slots
 from .confine import PROCESSES, first_to_end, learn
 from .files import USER_ID
 from .init import Boot, Launch, idle, launch, open_to_looks, other_name, set_up
@@ -56,47 +55,6 @@ _ALL = _OWN | CLONE_NEWNET
 _DESCRIPTORS = 16
 _GONE = (errno.ESRCH, errno.ENOMEM)
 """What the kernel says of a namespace of process ids whose process 1 has ended, or is about to."""
-
-
-class _Birth:
-    """A child that is not yet what it is to be: what it said so far through its end of ``channel``.
-
-    ``instance``: of a boot; empty for a program. ``first``, ``group``: see _Instance. ``helper``: who enters the namespaces of a boot, and
-    has process 1 as its child.
-    """
-
-    def __init__(self, key: int, channel: socket.socket, instance: str, first: int, group: int, helper: int, pid: int) -> None:
-        self.key = key
-        self.channel = channel
-        self.instance = instance
-        self.first = first
-        self.group = group
-        self.helper = helper
-        self.pid = pid
-        self.ready = False
-        self.missing: list[str] = []
-        self.error = ""
-        self.other = -1
-
-
-class _Instance:
-    """One that runs: its process 1, and as descriptors that process, and the namespace in which its user has another name (-1 for none).
-
-    ``first``: the first of its ids as we count them, 0 for the one that all have. ``group``: its control group, -1 for none.
-    """
-
-    def __init__(self, pid: int, first: int, group: int, handle: int, other: int) -> None:
-        self.pid = pid
-        self.first = first
-        self.group = group
-        self.handle = handle
-        self.other = other
-
-    def close(self) -> None:
-        os.close(self.handle)
-        for descriptor in (self.other, self.group):
-            if descriptor >= 0:
-                os.close(descriptor)
 
 
 class _Zygote:
@@ -111,8 +69,8 @@ class _Zygote:
         self.ids = ids
         self.own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.selector = selectors.DefaultSelector()
-        self.births: dict[int, _Birth] = {}
-        self.instances: dict[str, _Instance] = {}
+        self.births: dict[int, Birth] = {}
+        self.instances: dict[str, Instance] = {}
         self.living: set[int] = set()
         self.helpers: set[int] = set()
         self.unclaimed: dict[int, int] = {}
@@ -203,7 +161,7 @@ class _Zygote:
         home = self.instances[instance]
 
         def body(channel: socket.socket) -> None:
-            _give(descriptors, home.first + (USER_ID if self.ids and not request.root else 0), terminal=request.terminal)
+            give(descriptors, home.first + (USER_ID if self.ids and not request.root else 0), terminal=request.terminal)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             for target in (0, 1, 2):
                 os.dup2(descriptors[request.given.index(target)] if target in request.given else null, target)
@@ -252,12 +210,12 @@ class _Zygote:
         theirs.close()
         if instance:
             self.helpers.add(pid)
-        birth = _Birth(key, ours, instance, first, group, pid, 0 if instance else pid)
+        birth = Birth(key, ours, instance, first, group, pid, 0 if instance else pid)
         birth.missing = missing
         self.births[ours.fileno()] = birth
         self.selector.register(ours, selectors.EVENT_READ, birth)
 
-    def _hear(self, birth: _Birth) -> None:
+    def _hear(self, birth: Birth) -> None:
         """A message of a child on its way, or the end of its channel."""
         try:
             packet, descriptors, _flags, _address = socket.recv_fds(birth.channel, 4096, 1)
@@ -267,7 +225,7 @@ class _Zygote:
         word, _space, rest = message.partition(" ")
         if word == "map":
             try:
-                _map(birth.helper, birth.first)
+                map_ids(birth.helper, birth.first)
                 birth.channel.send(b"go")
             except OSError as error:
                 birth.error = _text(error)
@@ -284,7 +242,7 @@ class _Zygote:
         if not message:
             self._born(birth)
 
-    def _born(self, birth: _Birth) -> None:
+    def _born(self, birth: Birth) -> None:
         """The child closed its channel: by its exec, or because it failed."""
         self.selector.unregister(birth.channel)
         del self.births[birth.channel.fileno()]
@@ -301,7 +259,7 @@ class _Zygote:
                 os.close(birth.group)
         else:
             if birth.instance:
-                self.instances[birth.instance] = _Instance(birth.pid, birth.first, birth.group, os.pidfd_open(birth.pid), birth.other)
+                self.instances[birth.instance] = Instance(birth.pid, birth.first, birth.group, os.pidfd_open(birth.pid), birth.other)
             self._say(key=birth.key, pid=birth.pid, missing=birth.missing)
             self.living.add(birth.pid)
         if birth.pid in self.unclaimed:
@@ -331,18 +289,6 @@ class _Zygote:
             self.unclaimed[pid] = status
 
 
-def _give(descriptors: list[int], owner: int, *, terminal: bool) -> None:
-    """Make pipes and the terminal the user's, as a login does, so that programs can open them again by ``/dev/stderr``.
-
-    ``owner``: as we count.
-    """
-    for descriptor in descriptors:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISFIFO(mode) or (terminal and stat.S_ISCHR(mode)):
-            with suppress(OSError):
-                os.fchown(descriptor, owner, owner)
-
-
 def _as_child(channel: socket.socket, body: Callable[[socket.socket], None], keep: set[int]) -> NoReturn:
     code = 1
     try:
@@ -361,28 +307,6 @@ def _text(error: BaseException) -> str:
         text = error.strerror or str(error)
         return f"{text} ({error.filename})" if error.filename else text
     return f"{type(error).__name__}: {error}"
-
-
-def _map(pid: int, first: int) -> None:
-    """Give a new user namespace its ids: a slot of ours, or our only one."""
-    last = OF_INSTANCE - 1
-    lines = f"0 {first} {last}\n{NOBODY} {first + last} 1\n" if first else "0 0 1"
-    for name, text in (("setgroups", "deny"), ("uid_map", lines), ("gid_map", lines)):
-        if name == "setgroups" and first:
-            continue
-        handle = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
-
-
-def slots() -> int:
-    """For how many instances our user namespace has ids, beside our own; 0 for one id that all have."""
-    # As bytes: a copy of the daemon may be unable to load what reads another encoding.
-    with open("/proc/self/uid_map", "rb") as stream:
-        ranges = [tuple(int(word) for word in line.split()) for line in stream]
-    return max((count // OF_INSTANCE for inside, _outside, count in ranges if inside == 1), default=0)
 
 
 def main(control: int, folder: str) -> NoReturn:
