@@ -8,7 +8,7 @@ READ: dict[str, str] = {
     "AcceptVpcPeeringConnection": "VpcPeeringConnectionId",
     "AllocateAddress": "Domain Address PublicIpv4Pool NetworkBorderGroup TagSpecifications",
     "AssignIpv6Addresses": "NetworkInterfaceId Ipv6Addresses Ipv6AddressCount",
-    "AssignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses SecondaryPrivateIpAddressCount",
+    "AssignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses SecondaryPrivateIpAddressCount AllowReassignment",
     "AssignPrivateNatGatewayAddress": "NatGatewayId PrivateIpAddresses PrivateIpAddressCount",
     "AssociateAddress": "AllocationId InstanceId PublicIp NetworkInterfaceId PrivateIpAddress AllowReassociation",
     "AssociateDhcpOptions": "DhcpOptionsId VpcId",

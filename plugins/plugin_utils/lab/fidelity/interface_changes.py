@@ -101,13 +101,38 @@ def detach(call: Call) -> dict[str, Any]:
 
 @instead("ec2", "AssignPrivateIpAddresses")
 def assign(call: Call) -> dict[str, Any]:
-    """Give an interface secondary addresses."""
+    """Give an interface secondary addresses; another's only where ``AllowReassignment`` says so.
+
+    Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssignPrivateIpAddresses.html
+    """
     backend, params = call.backend(), call.params
     eni = find(backend, str(params.get("NetworkInterfaceId") or ""))
     wanted = [str(item) for item in params.get("PrivateIpAddresses") or []]
+    _move_here(backend, eni, wanted, allowed=bool(params.get("AllowReassignment")))
     new = take(backend, eni.subnet, max(len(wanted), int(params.get("SecondaryPrivateIpAddressCount") or 0)), wanted)
     eni.private_ip_addresses += [{"Primary": False, "PrivateIpAddress": item} for item in new]
     return {"NetworkInterfaceId": eni.id, "AssignedPrivateIpAddresses": [{"PrivateIpAddress": item} for item in new]}
+
+
+def _move_here(backend: Any, eni: Any, wanted: list[str], allowed: bool) -> None:
+    """Free those of the wanted addresses that are secondary ones of the subnet's other interfaces."""
+    held = {
+        item["PrivateIpAddress"]: (other, item)
+        for other in list(backend.enis.values())
+        if other is not eni and other.subnet.id == eni.subnet.id
+        for item in other.private_ip_addresses
+    }
+    taken = [address for address in wanted if address in held]
+    if not taken:
+        return
+    if not allowed:
+        raise invalid(f"{taken} assigned, but move is not allowed.".replace("'", ""))
+    for address in taken:
+        if held[address][1].get("Primary"):
+            raise invalid(f"The primary address {address} of interface {held[address][0].id} cannot be moved.")
+    for address in taken:
+        other = held[address][0]
+        other.private_ip_addresses = [item for item in other.private_ip_addresses if item["PrivateIpAddress"] != address]
 
 
 @instead("ec2", "UnassignPrivateIpAddresses")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attachments of network interfaces: for a while those that have ended are found by their id and their status."""
+"""What network interfaces are attached to, for a while after its end too, and addresses that move between them."""
 
 from __future__ import annotations
 
@@ -66,3 +66,25 @@ def test_an_address_is_released_in_its_own_border_group(lab: Any) -> None:
         ec2.release_address(AllocationId=made["AllocationId"], NetworkBorderGroup="us-east-1-bos-1")
     ec2.release_address(AllocationId=made["AllocationId"], NetworkBorderGroup=made["NetworkBorderGroup"])
     assert not ec2.describe_addresses()["Addresses"]
+
+
+def test_an_address_moves_only_when_that_is_allowed(lab: Any) -> None:
+    ec2 = lab.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    enis = [ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"] for _turn in range(2)]
+    first, second = (eni["NetworkInterfaceId"] for eni in enis)
+
+    def addresses(eni: str) -> list[str]:
+        shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+        return [item["PrivateIpAddress"] for item in shown["PrivateIpAddresses"] if not item["Primary"]]
+
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=first, PrivateIpAddresses=["10.0.1.99"])
+    with refused("InvalidParameterValue", "[10.0.1.99] assigned, but move is not allowed."):
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=second, PrivateIpAddresses=["10.0.1.99"])
+    assert (addresses(first), addresses(second)) == (["10.0.1.99"], [])
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=second, PrivateIpAddresses=["10.0.1.99"], AllowReassignment=True)
+    assert (addresses(first), addresses(second)) == ([], ["10.0.1.99"])
+    with refused("InvalidParameterValue", "cannot be moved"):
+        primary = [enis[0]["PrivateIpAddress"]]
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=second, PrivateIpAddresses=primary, AllowReassignment=True)
