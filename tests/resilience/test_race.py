@@ -13,6 +13,7 @@ from support.patience import times
 from support.races import Raced, Track
 from support.scenarios import everything
 
+#: Of the long run (CLOUDNET_LONG=1): about ten minutes.
 SEEDS = 50
 
 
@@ -55,35 +56,24 @@ def _fresh(lab: LabProcess, track: Track, engines: int, seed: int) -> Raced:
 
 @pytest.mark.parametrize("engines", [2, 4])
 def test_one_of_each_thing_is_left(lab: LabProcess, engines: int) -> None:
-    assert not (wrong := raced(lab, pair(), engines, range(times(3, 10)))), wrong
+    assert not (wrong := raced(lab, pair(), engines, range(times(3, SEEDS)))), wrong
 
 
-def test_each_under_its_own_approval(lab: LabProcess) -> None:
+@pytest.mark.parametrize("engines", [2, 4])
+def test_each_under_its_own_approval(lab: LabProcess, engines: int) -> None:
     """An approval names no removal: each engine takes back what it made itself, and that needs nobody's word."""
-    assert not (wrong := raced(lab, pair(), 2, range(times(3, 10)), approve=True)), wrong
+    assert not (wrong := raced(lab, pair(), engines, range(times(3, SEEDS)), approve=True)), wrong
 
 
-def test_every_kind_of_resource(lab: LabProcess) -> None:
-    assert not (wrong := raced(lab, everything(), 2, range(times(2, 10)))), wrong
+@pytest.mark.parametrize("engines", [2, 4])
+def test_every_kind_of_resource(lab: LabProcess, engines: int) -> None:
+    assert not (wrong := raced(lab, everything(), engines, range(times(2, SEEDS)))), wrong
 
 
 def test_two_that_remove_one_topology(lab: LabProcess) -> None:
     """What another run removed first is removed."""
     track = Track(lab.params(), everything())
-    for seed in range(times(2, 10)):
+    for seed in range(times(2, SEEDS)):
         assert not _fresh(lab, track, 1, seed).errors
         gone = track.race(2, seed, absent=True)
         assert not gone.errors and not gone.rest and not gone.state["vpcs"], (seed, gone)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("approve", [False, True], ids=["", "approved"])
-@pytest.mark.parametrize("engines", [2, 4])
-def test_fifty_seeds(lab: LabProcess, engines: int, approve: bool) -> None:
-    assert not (wrong := raced(lab, pair(), engines, range(SEEDS), approve=approve)), wrong
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engines", [2, 4])
-def test_fifty_seeds_of_every_kind(lab: LabProcess, engines: int) -> None:
-    assert not (wrong := raced(lab, everything(), engines, range(SEEDS))), wrong

@@ -135,6 +135,16 @@ def test_an_id_just_made_that_never_appears_is_an_error_in_the_end() -> None:
     assert clock.now <= 80
 
 
+def test_what_is_to_go_and_is_not_there_is_no_matter_of_time() -> None:
+    """It was listed before, so somebody else was quicker."""
+    unknown = refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")
+    api, _other, clock = client(CreateSubnet=[{"Subnet": {"SubnetId": "subnet-12345678"}}], DeleteSubnet=[unknown] * 99)
+    api.call(ME, HERE, "ec2:CreateSubnet", VpcId="vpc-1")
+    with pytest.raises(AwsError) as caught:
+        api.call(ME, HERE, "ec2:DeleteSubnet", SubnetId="subnet-12345678")
+    assert caught.value.not_found and clock.now == 0
+
+
 def test_an_id_that_we_did_not_make_is_an_error_at_once() -> None:
     api, _other, clock = client(
         ModifySubnetAttribute=[refusal("InvalidSubnetID.NotFound", "The subnet ID 'subnet-12345678' does not exist")]

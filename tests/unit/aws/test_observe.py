@@ -155,6 +155,44 @@ def test_dns_attributes_cost_two_calls_a_vpc_and_only_where_they_matter() -> Non
     assert ids(again, "VpcAttributes") == ["vpc-a", "vpc-b"]
 
 
+def test_a_vpc_that_vanishes_while_it_is_looked_at_is_not_there() -> None:
+    api = account()
+    gone = AwsError("no such VPC", code="InvalidVpcID.NotFound")
+    api.answers["ec2:DescribeVpcAttribute"] = lambda params: gone if params["VpcId"] == "vpc-b" else {"VpcId": params["VpcId"]}
+    told = observe(api, [Scope(ME, HERE, "t", frozenset(), ("vpc-a", "vpc-b"), dns_topology=True)])
+    assert ids(told, "VpcAttributes") == ["vpc-a"] and "vpc-b" not in ids(told, "Vpcs")
+
+
+def test_what_vanishes_otherwise_has_all_read_once_more() -> None:
+    answers = [AwsError("no such list", code="InvalidPrefixListID.NotFound"), [{"Cidr": "10.0.0.0/8"}]]
+    api = account(**{"ec2:DescribeTags": [tag("prefix-list", "pl-1")]})
+    api.answers["ec2:DescribeManagedPrefixLists"] = [{"PrefixListId": "pl-1", "State": "create-complete"}]
+    api.answers["ec2:GetManagedPrefixListEntries"] = lambda params: answers.pop(0)
+    assert ids(observe(api, [Scope(ME, HERE, "t")]), "PrefixListEntries") == ["pl-1"]
+    assert api.actions().count("DescribeVpcs") == 2
+    api.answers["ec2:GetManagedPrefixListEntries"] = AwsError("no such list", code="InvalidPrefixListID.NotFound")
+    with pytest.raises(AwsError, match="no such list"):
+        observe(api, [Scope(ME, HERE, "t")])
+
+
+def test_interfaces_are_read_where_two_vpcs_have_one_name() -> None:
+    """Which of them is in use decides."""
+    named = [{**vpc(f"vpc-{key}"), "Tags": [{"Key": "cloudnet:name", "Value": name}]} for key, name in zip("abc", "xxy", strict=True)]
+    api = account(**{"ec2:DescribeTags": [tag("vpc", "vpc-a"), tag("vpc", "vpc-b"), tag("vpc", "vpc-c")], "ec2:DescribeVpcs": named})
+    observe(api, [Scope(ME, HERE, "t")])
+    assert "DescribeNetworkInterfaces" in api.actions()
+    api = account(**{"ec2:DescribeTags": [tag("vpc", "vpc-a"), tag("vpc", "vpc-c")], "ec2:DescribeVpcs": named})
+    observe(api, [Scope(ME, HERE, "t")])
+    assert "DescribeNetworkInterfaces" not in api.actions()
+
+
+def test_instances_are_read_where_tags_tell_of_some() -> None:
+    """Also those that a topology declares no longer."""
+    api = account(**{"ec2:DescribeTags": [tag("vpc", "vpc-a"), tag("instance", "i-1")]})
+    observe(api, [Scope(ME, HERE, "t")])
+    assert "DescribeInstances" in api.actions()
+
+
 def test_entries_of_our_prefix_lists_only() -> None:
     api = account(**{"ec2:DescribeTags": [tag("prefix-list", "pl-1")]})
     api.answers["ec2:DescribeManagedPrefixLists"] = [{"PrefixListId": f"pl-{n}", "State": "create-complete"} for n in (1, 2, 3)]

@@ -59,6 +59,18 @@ def test_a_connection_through_its_life(invoke: Invoke, ec2: Any, vpcs: tuple[str
     assert anew["changed"] and statuses(ec2) == ["active", "deleted"]
 
 
+def test_another_topologys_connection_is_not_removed(invoke: Invoke, ec2: Any, vpcs: tuple[str, str]) -> None:
+    made = invoke("peering", **ask(vpcs), topology="hub")["peering"]["id"]
+    assert not invoke("peering", **ask(vpcs))["changed"]
+    for check in (True, False):
+        for named in (ask(vpcs), {"peering_id": made}):
+            refused = invoke("peering", **named, state="absent", check=check)
+            assert refused["failed"] and not refused["changed"]
+            assert refused["msg"] == f"{made} was made by topology hub, so it stays: remove it there, or set topology to hub"
+    assert statuses(ec2) == ["active"]
+    assert invoke("peering", **ask(vpcs), state="absent", topology="hub")["changed"] and statuses(ec2) == ["deleted"]
+
+
 def test_two_connections_of_one_vpc_are_two(invoke: Invoke, ec2: Any, vpcs: tuple[str, str]) -> None:
     third = ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
     one = invoke("peering", **ask(vpcs))["peering"]["id"]
