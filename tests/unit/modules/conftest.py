@@ -64,6 +64,8 @@ def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         capsys.readouterr()
         # A module of its own process has no warnings of one before it.
         monkeypatch.setattr(ansible_warnings, "_global_warnings", {})
+        # And is no controller, which would show them at once.
+        monkeypatch.setattr(ansible_warnings._internal, "is_controller", False)
         with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
