@@ -14,6 +14,7 @@ from typing import Any
 from ...module_utils._model.network import Instance, Network
 from .capture import Capture
 from .compile.network import Memo, compile_network, standing
+from .compile.outside import Outside, outside
 from .facts import Facts, HostFacts
 from .kernel.sync import NetworkKernel
 from .machines.confine import MISSING
@@ -105,14 +106,14 @@ class Control:
         live = frozenset(self.used | awake)
         before = self.plane
 
-        def work() -> KernelState:
+        def work() -> tuple[KernelState, Outside]:
             state = compile_network(network, live, self.memo)
             self.kernel.apply(state)
-            return state
+            return state, outside(network, self.memo.cache.outside)
 
-        self.state = await asyncio.get_running_loop().run_in_executor(self.thread, work)
+        self.state, around = await asyncio.get_running_loop().run_in_executor(self.thread, work)
         live = frozenset(host for host in live if host in self.state.namespaces)
-        self.plane = Plane(network, facts, live)
+        self.plane = Plane(network, facts, live, around)
         for host in sorted(before.hosts - live):
             await self._leave(host, network)
         for host in sorted(live):

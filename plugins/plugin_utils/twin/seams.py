@@ -114,17 +114,19 @@ class Machines(Protocol):
 class Plane:
     """The data plane's state that its services read: replaced as a whole at each change, never edited.
 
-    ``network``, ``facts``: as the lab last told. ``hosts``: network namespaces of instances in use.
+    ``network``, ``facts``: as the lab last told. ``hosts``: network namespaces of instances in use. ``around``: where the internet's hosts
+    are, if that was looked up already.
     """
 
     network: Network = field(default_factory=Network)
     facts: Facts = field(default_factory=Facts)
     hosts: frozenset[str] = frozenset()
+    around: Outside | None = None
 
     @cached_property
     def outside(self) -> Outside:
         """Where the internet's hosts are."""
-        return outside(self.network)
+        return self.around or outside(self.network)
 
 
 class Waker(Protocol):
