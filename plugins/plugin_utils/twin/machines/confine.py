@@ -72,7 +72,7 @@ MISSING: Mapping[str, str] = {
     "watches": "this kernel does not limit an instance's file watches, which count for the lab's user",
     "ipc": "this kernel does not limit an instance's System V shared memory and queues",
     "proc": "parts of /proc cannot be hidden, so instances see the machine's",
-    "ids": "there are no ids left that an instance shares with no other: end other labs of root's, or use fewer instances at a time",
+    "ids": "instances share ids with others: 64 labs of root's or 1,024 instances are at work, or /run/cloudnet-ids cannot be written",
     "memory": "no control group (cgroup v2) with memory and pids is delegated to the lab, so an instance's memory is only watched",
     "oom": "the kernel cannot be told to end instances first when memory is short",
 }
