@@ -83,3 +83,22 @@ def unnamed(reservations: Iterable[Mapping[str, Any]]) -> list[str]:
     items = [item for reservation in reservations for item in reservation.get("Instances") or []]
     ids = [str(item.get("InstanceId") or "") for item in items if named(item.get("Tags") or [], "instances") is None]
     return sorted(id_ if is_id(id_, "i") else "an instance whose id is none" for id_ in ids)
+
+
+def subnets_of(subnets: Iterable[Mapping[str, Any]], topology: str, account: str, region: str) -> dict[str, tuple[str, str]]:
+    """Id to VPC and name of the described subnets that a topology made; what breaks AWS's grammar is left out."""
+    found = {}
+    for one in subnets:
+        item, _faults = gate.admitted(one, "Subnets", account, region)
+        tags = (item or {}).get("Tags") or []
+        names = named(tags, "subnets")
+        if item and names and {"Key": TOPOLOGY_TAG, "Value": topology} in tags:
+            found[str(item["SubnetId"])] = names
+    return found
+
+
+def placed(instances: Iterable[Launched], subnets: Mapping[str, tuple[str, str]]) -> tuple[list[Launched], list[Launched]]:
+    """The instances that are in a subnet of the VPC that their name says, and the others: somebody else's, with the topology's tags."""
+    listed = list(instances)
+    kept = [item for item in listed if subnets.get(item.subnet_id, ("", ""))[0] == item.vpc]
+    return kept, [item for item in listed if item not in kept]

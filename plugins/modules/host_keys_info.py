@@ -102,7 +102,7 @@ from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.parsing imp
 from ansible_collections.cloudnet.vpc.plugins.module_utils._topology.types import Topology
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AwsError, CloudnetError
 from ansible_collections.cloudnet.vpc.plugins.module_utils.estate import Estate
-from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, running
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, placed, running, subnets_of
 from ansible_collections.cloudnet.vpc.plugins.module_utils.modules import aws_module, check_places, finish, params_of, region_of
 
 ARGUMENTS: dict[str, Any] = {"topology": {"type": "raw", "required": True}, "wait": {"type": "int", "default": 600}}
@@ -194,7 +194,13 @@ def _running(estate: Estate, topology: Topology) -> list[Launched]:
     found = []
     for account, region in places:
         listed = estate.client.pages(account, region, "ec2:DescribeInstances", Filters=running(topology.name))
-        found += launched(listed, account, region)
+        there = launched(listed, account, region)
+        ids = sorted({item.subnet_id for item in there if item.subnet_id})
+        filters = [{"Name": "subnet-id", "Values": ids}]
+        subnets = estate.client.pages(account, region, "ec2:DescribeSubnets", Filters=filters) if ids else []
+        # Whoever may tag can give an instance the topology's tags: its keys are none to trust.
+        kept, _others = placed(there, subnets_of(subnets, topology.name, account, region))
+        found += kept
     return found
 
 

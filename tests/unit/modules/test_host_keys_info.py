@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
-from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, placed, subnets_of
 from ansible_collections.cloudnet.vpc.plugins.modules.host_keys_info import BEGIN, END, collect, host_keys, known_hosts
 
 ONE = Launched("acc", "server", "i-1", "111111111111", "us-east-1", private_ip="10.10.1.4")
@@ -70,3 +71,18 @@ def test_what_is_not_shown_yet_is_waited_for() -> None:
     with pytest.raises(CloudnetError, match=r"no ssh host keys on the console of acc\.bastion \(i-2\) after 10 s"):
         collect([ONE, TWO], read, 10, sleep, lambda: now[0])
     assert collect([], read, 0, sleep, lambda: now[0]) == {}
+
+
+def test_what_only_carries_the_tags_shows_no_keys() -> None:
+    """An instance of the topology is in a subnet that the topology made in the VPC of its name."""
+
+    def subnet(id_: str, name: str, topology: str = "t") -> dict[str, object]:
+        tags = [{"Key": "cloudnet:topology", "Value": topology}, {"Key": "cloudnet:name", "Value": name}]
+        return {"SubnetId": id_, "VpcId": "vpc-0123456789abcdef0", "CidrBlock": "10.0.1.0/24", "Tags": tags}
+
+    ours, others, elsewhere, plain = (f"subnet-{digit * 17}" for digit in "abcd")
+    told = [subnet(ours, "vpcs.acc.subnets.s"), subnet(others, "vpcs.acc.subnets.s", "u"), subnet(elsewhere, "vpcs.dev.subnets.s")]
+    subnets = subnets_of(told, "t", "111111111111", "us-east-1")
+    assert subnets == {ours: ("acc", "s"), elsewhere: ("dev", "s")}
+    instances = [replace(ONE, subnet_id=id_) for id_ in (ours, others, elsewhere, plain, "")]
+    assert placed(instances, subnets) == (instances[:1], instances[1:])
