@@ -259,12 +259,16 @@ class Estate:
         told = changes(self.topology, full, after, plan.ids, ids_after(full, plan), expects=expects)
         # What is left for a later stage is not there yet: that it fails is then no news; it is shown, and nobody is warned.
         whole = options.through == "all"
-        failed = [expect_failure(row) for row in told["expect"] if whole and not row["ok"]]
+        failed = [self._unexpected(row) for row in told["expect"] if whole and not row["ok"]]
         return told, [*notes, *self._exposed(full, plan, options), *failed]
 
     def _exposed(self, network: Network, plan: Plan, options: Options) -> list[str]:
         """The groups that are open to more than one network after the plan, as warnings."""
         return [] if options.absent else exposed(self.topology, simulate(network, plan), ids_after(network, plan))
+
+    def _unexpected(self, row: Mapping[str, Any]) -> str:
+        """An expectation that fails, with its place in the topology."""
+        return str(self.topology.finding(row["path"], expect_failure({**row, "path": ""})))
 
     def evident(self, snapshot: Snapshot, network: Network, ids: Mapping[str, str]) -> tuple[Network, list[str]]:
         """The network with all that decides who of the topology reaches whom, and what of that could not be read."""

@@ -28,7 +28,8 @@ def exposed(topology: Topology, network: Network, ids: Mapping[str, str]) -> lis
     for name, spec in topology.vpcs.items():
         for group, declared in spec.security_groups.items():
             full = f"vpcs.{name}.security_groups.{group}"
-            found += [str(item) for item in _exposed(network, declared.path or full, network.rules_of.get(ids.get(full, ""), ()))]
+            items = _exposed(network, declared.path or full, network.rules_of.get(ids.get(full, ""), ()))
+            found += [str(topology.finding(item.path, item.message)) for item in items]
     return list(dict.fromkeys(found))
 
 

@@ -41,6 +41,14 @@ def connection(ctx: Context, one: str, other: str) -> PeeringSpec | None:
     return ctx.pairs.get(frozenset((one, other)))
 
 
+def named(ctx: Context, group: Ref | str) -> bool:
+    """Whether a rule names a group already. It is kept, whatever became of the connection: stale, it comes alive again with the next one.
+
+    https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html#vpc-peering-stale-groups
+    """
+    return any(rule.source_group == group for rule in ctx.network.rules.values())
+
+
 def normal(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Ports as AWS gives them back: none for all protocols, 0-65535 for all ports, -1 for any ICMP type or code."""
     result = dict(attrs)
@@ -86,14 +94,14 @@ def _ends(ctx: Context, place: Place, asker: str, spec: PeeringSpec | None, *, p
         if not vpc.remote:
             return [{"source_group": ctx.group_ref(place.vpc, place.name), **across}]
         if ctx.region(vpc) == ctx.region(mine) and (theirs := vpc.security_groups[place.name].ref).startswith("sg-"):
-            if near:
+            if near or named(ctx, theirs):
                 return [{"source_group": theirs, **across}]
-            ctx.warnings.append(f"{asker}: the rule for {place} ({theirs}) can be made once the connection is active; run again then")
+            ctx.warn(f"vpcs.{asker}", f"the rule for {place} ({theirs}) can be made once the connection is active; run again then")
             return []
     both = ctx.ipv6_cidrs(place.vpc) and ctx.ipv6_cidrs(asker)
     blocks = _blocks(ctx, place, spec, with_six=bool(both))
     if not blocks and spec and spec.narrowed(place.vpc):
-        ctx.warnings.append(f"{spec.path}.cidrs: {asker} gets no route to {place}, so no rule of {asker} is made for it")
+        ctx.warn(f"{spec.path}.cidrs", f"{asker} gets no route to {place}, so no rule of {asker} is made for it")
     return [{"cidr": block} for block in blocks if _fits(protocol, block)]
 
 

@@ -67,6 +67,10 @@ class Context:
             return
         self.findings.append(self.topology.finding(path, message, code))
 
+    def warn(self, path: str, message: str) -> None:
+        """Tell something that is worth knowing and no obstacle."""
+        self.warnings.append(str(self.topology.finding(path, message)))
+
     def register(self, name: str, identifier: str) -> None:
         """Let later kinds find this resource by name, and its name by id."""
         self.ids[name] = identifier

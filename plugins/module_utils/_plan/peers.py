@@ -14,7 +14,7 @@ from typing import Any
 
 from .._topology.types import PeeringSpec, RuleSpec, VpcSpec
 from .actions import Ref
-from .allow import connection
+from .allow import connection, named
 from .context import Context, prefix_list_name
 from .states import will_be_active
 
@@ -56,9 +56,9 @@ def _of_group(ctx: Context, vpc: VpcSpec, rule: RuleSpec) -> list[Peer]:
     group = _named(ctx, vpc, rule)
     over = _over(ctx, vpc, group.homes)
     active = tuple(spec for spec in over if will_be_active(ctx, spec))
-    if over and not active and not _there(ctx, group.ref):
-        waits = f"{rule.path}: the rule for {rule.group} can be made once {over[0].name} is active"
-        ctx.warnings.append(f"{waits}, which the other owner makes it; run again then")
+    if over and not active and not named(ctx, group.ref):
+        waits = f"the rule for {rule.group} can be made once {over[0].name} is active"
+        ctx.warn(rule.path, f"{waits}, which the other owner makes it; run again then")
         return []
     across = {"source_account": group.owner} if group.owner and group.owner != ctx.account(vpc) else {}
     return [Peer({"source_group": group.ref, **across}, active)]
@@ -93,8 +93,3 @@ def _by_id(ctx: Context, vpc: VpcSpec, rule: RuleSpec) -> _Group:
 def _over(ctx: Context, vpc: VpcSpec, homes: Iterable[str]) -> tuple[PeeringSpec, ...]:
     found = (connection(ctx, vpc.name, home) for home in homes if home != vpc.name)
     return tuple(spec for spec in found if spec is not None)
-
-
-def _there(ctx: Context, group: Ref | str) -> bool:
-    """Whether some rule names the group already: it is kept, whatever became of the connection."""
-    return any(rule.source_group == group for rule in ctx.network.rules.values())

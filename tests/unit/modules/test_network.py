@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.warnings import get_warning_messages
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 
 from .conftest import Invoke
@@ -279,3 +280,16 @@ def test_what_others_put_on_ours_stops_a_removal_before_it_begins(invoke: Invoke
     ec2.delete_network_interface(NetworkInterfaceId=eni)
     ec2.delete_security_group(GroupId=group)
     assert invoke("network", topology=topology, state="absent")["changed"]
+
+
+def test_a_failing_expectation_is_told_with_its_line(invoke: Invoke, lab: RunningLab, tmp_path: Path) -> None:
+    file = tmp_path / "t.yml"
+    file.write_text(
+        "name: t\nregion: us-east-1\nvpcs:\n"
+        "  dev: {cidr: 10.0.0.0/16, subnets: {a: {cidr: 10.0.1.0/24}, b: {cidr: 10.0.2.0/24}}}\n"
+        "expect:\n  - {from: dev.a, to: dev.b, tcp: 443, reachable: false}\n"
+    )
+    assert invoke("network", topology=str(file), check=True)["changed"]
+    told = [line for line in get_warning_messages() if "expect[0]" in line]
+    assert len(told) == 1, get_warning_messages()
+    assert told[0].startswith("t.yml:6: expect[0]: dev.a -> dev.b tcp 443 is to be blocked, and is reachable")

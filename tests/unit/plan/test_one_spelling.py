@@ -305,6 +305,17 @@ def test_a_rule_for_a_remote_group_comes_once_the_connection_is_active(world: Ca
     assert not [action for action in lost.plan() if action.kind == "rule"]
 
 
+def test_a_rule_of_allow_is_kept_while_a_remote_connection_is_lost(world: Callable[[str], World]) -> None:
+    document = yaml.safe_load(REMOTE.replace("PEER", "10.9.0.0/16"))
+    document["allow"] = [{"from": "partner.app", "to": "ours.db", "tcp": 443}]
+    there = world(yaml.safe_dump(document)).apply()
+    (pcx,) = there.network.peerings.values()
+    done = there.with_("peerings", dataclasses.replace(pcx, status="active")).apply()
+    assert "sg-0123456789abcdef1" in {rule.source_group for rule in done.network.rules.values()}
+    lost = done.with_("peerings", dataclasses.replace(pcx, status="deleted"))
+    assert not [action for action in lost.plan() if action.kind == "rule"]
+
+
 def test_an_id_that_may_belong_to_two_owners_needs_one(world: Callable[[str], World]) -> None:
     document = yaml.safe_load(REMOTE.replace("PEER", "sg-0123456789abcdef2"))
     document["vpcs"]["other"] = {"remote": {"owner": "333333333333", "id": "vpc-0123456789abcdef1", "cidr": "10.42.0.0/16"}}
