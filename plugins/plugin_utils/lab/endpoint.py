@@ -17,6 +17,7 @@ from .core import LOG, Lab
 from .counting import is_read
 from .emulator import own_limit, unsupported
 from .faults import Fault
+from .fidelity.describing import select, selects
 from .fidelity.tokens import recall
 from .identity import Credential, denied, expired, missing_token, unknown_key
 from .pacing import limit_exceeded
@@ -155,7 +156,8 @@ class Endpoint:
         )
         if not (claims.offered(*key) or key in CHECKS or key in ANSWERS):
             raise unsupported(arrival)
-        decoded = key in ANSWERS or key in CHECKS or key in AMENDMENTS or (protocol == "ec2" and self._needs_params(arrival, struck))
+        decoded = key in ANSWERS or key in CHECKS or key in AMENDMENTS or selects(*key)
+        decoded = decoded or (protocol == "ec2" and self._needs_params(arrival, struck))
         if decoded or arrival.service in claims.READ:
             call.params = decode(arrival, protocol)
             if protocol in ("ec2", "query"):
@@ -215,6 +217,7 @@ class Endpoint:
         asked = copy.deepcopy(call.params)
         for check in CHECKS.get(key, ()):
             check(call)
+        selection = select(call)
         if is_ec2 and call.params.get("DryRun"):
             if key not in ANSWERS and not lab.emulator.implements(call.service, call.action):
                 raise unsupported(arrival)
@@ -228,7 +231,7 @@ class Endpoint:
             raw = lab.emulator.ask(arrival if call.params == asked else reencode(arrival, protocol, call.action, call.params))
             if not raw.ok:
                 return raw
-            if AMENDMENTS.get(key) or hiding or lab.unsettled.hidden() or lab.on_change or ticket is not None:
+            if AMENDMENTS.get(key) or selection or hiding or lab.unsettled.hidden() or lab.on_change or ticket is not None:
                 result = parse_reply(call.service, call.action, protocol, raw)
             else:
                 if not is_read(call.service, call.action):
@@ -236,6 +239,8 @@ class Endpoint:
                 return raw
         for amendment in AMENDMENTS.get(key, ()):
             result = amendment(call, result)
+        if selection is not None:
+            result = selection.of(result)
         if ticket is not None:
             ticket.keep(result)
         if not is_read(call.service, call.action):
@@ -245,7 +250,7 @@ class Endpoint:
             visible = lab.unsettled.strain(call.action, result)
             for fault in hiding:
                 lab.unsettled.hide(call.action, call.params, result, fault.seconds)
-            if raw is not None and visible is result and not AMENDMENTS.get(key):
+            if raw is not None and visible is result and not (AMENDMENTS.get(key) or selection):
                 return raw
             result = visible
         return encode(arrival, protocol, result)

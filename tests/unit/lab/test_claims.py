@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import claims
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.calls import AMENDMENTS, ANSWERS, CHECKS, Refusal
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.claims import harmless
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.fidelity.describing import selects
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.testing import RunningLab
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.wire import service_model
 from botocore.exceptions import ClientError
@@ -19,6 +20,7 @@ from support.reads import emulator_method, texts
 SERVICES = sorted(claims.READ)
 # Read by the endpoint for every action that has them.
 _BY_THE_ENDPOINT = {"DryRun", "ClientToken"}
+_BY_DESCRIBING = {"Filter", "Filters", "MaxResults", "NextToken", "KeyPairIds", "OwnerIds"}
 
 
 def _paths(shape: Any, above: str = "", over: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -74,7 +76,8 @@ def test_what_is_declared_exists_and_is_named_in_the_code_that_answers(service: 
         shape = model.operation_model(action).input_shape
         existing = dict(_paths(shape))
         named = {text.lower() for text in texts(service, action)}
-        for path in read - _BY_THE_ENDPOINT:
+        elsewhere = _BY_THE_ENDPOINT | (_BY_DESCRIBING if selects(service, action) else set())
+        for path in read - elsewhere:
             assert path in existing, f"{action}: botocore's model has no parameter {path}"
             last = path.rsplit(".", 1)[-1]
             wire = existing[path].serialization.get("name", last)

@@ -265,7 +265,7 @@ def describe(call: Call) -> dict[str, Any]:
     """Endpoints, with filters and paging."""
     backend = call.backend()
     items = named(call, "VpcEndpointIds", backend.vpc_end_points, "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id")
-    items = keep(call, items, _FIELDS, lambda item: backend.tags.get(item.id, {}))
+    items = keep(call, items, _FIELDS, lambda item: backend.tags.get(item.id, {}), render=lambda item: show(call, item))
     return paged(call, "VpcEndpoints", items, lambda item: show(call, item))
 
 

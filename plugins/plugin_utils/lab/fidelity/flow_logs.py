@@ -184,6 +184,9 @@ def describe(call: Call) -> dict[str, Any]:
     backend = call.backend()
     items = list(backend.flow_logs.values())
     if ids := call.params.get("FlowLogIds"):
+        absent = next((key for key in ids if key not in backend.flow_logs), None)
+        if absent is not None:
+            raise Refusal("InvalidFlowLogId.NotFound", f"The flow log ID '{absent}' does not exist")
         items = [item for item in items if item.id in ids]
     fields: dict[str, Any] = {
         "deliver-log-status": lambda item: _delivery(call, item)[0],

@@ -260,9 +260,9 @@ def describe(call: Call) -> dict[str, Any]:
         words = f"ID '{lacking[0]}' does" if len(lacking) == 1 else f"IDs '{', '.join(lacking)}' do"
         raise Refusal("InvalidInstanceID.NotFound", f"The instance {words} not exist")
     items = [table[item] for item in dict.fromkeys(ids)] if ids else list(table.values())
-    items = keep(call, items, FIELDS, lambda item: backend.tags.get(item.id, {}))
-    shown, following = page(call, items)
     elastic = Elastic(backend)
+    items = keep(call, items, FIELDS, lambda item: backend.tags.get(item.id, {}), render=lambda item: show(backend, item, elastic))
+    shown, following = page(call, items)
     reservations: dict[str, dict[str, Any]] = {}
     for item in shown:
         entry = reservations.setdefault(

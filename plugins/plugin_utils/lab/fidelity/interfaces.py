@@ -259,10 +259,14 @@ def describe(call: Call) -> dict[str, Any]:
     """Interfaces, with filters and paging."""
     backend = call.backend()
     items = named(call, "NetworkInterfaceIds", backend.enis, "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
-    attached = attachment_or_ended(call)
-    items = keep(call, items, {**_FIELDS, **attachment_fields(attached)}, lambda eni: backend.tags.get(eni.id, {}))
-    elastic = Elastic(backend)
-    return paged(call, "NetworkInterfaces", items, lambda eni: {**show(backend, eni, elastic), **clean({"Attachment": attached(eni)})})
+    attached, elastic = attachment_or_ended(call), Elastic(backend)
+
+    def render(eni: Any) -> dict[str, Any]:
+        return {**show(backend, eni, elastic), **clean({"Attachment": attached(eni)})}
+
+    fields = {**_FIELDS, **attachment_fields(attached)}
+    items = keep(call, items, fields, lambda eni: backend.tags.get(eni.id, {}), render=render)
+    return paged(call, "NetworkInterfaces", items, render)
 
 
 def set_groups(eni: Any, groups: Sequence[Any]) -> None:

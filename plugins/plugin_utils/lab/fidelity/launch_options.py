@@ -83,7 +83,7 @@ def burstable(kind: str) -> bool:
 def check_credits(kind: str, credits: str) -> None:
     """A credit option, for a type that has credits."""
     if credits not in ("standard", "unlimited"):
-        raise invalid(f"Invalid value '{credits}' for CpuCredits; it is standard or unlimited.")
+        raise Refusal("InvalidCpuCredits.Malformed", f"Invalid value '{credits}' for CpuCredits; it is standard or unlimited.")
     if not burstable(kind):
         raise Refusal("InstanceCreditSpecification.NotSupported", f"The instance type {kind} does not use CPU credits.")
 

@@ -7,24 +7,15 @@ What is refused is refused as a check, so that a dry run is refused too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..calls import Call, Refusal, before, instead
-from .shapes import keep, paged
 
 
 def _refuse_ids(call: Call, member: str, code: str, noun: str) -> None:
     ids = call.params.get(member) or []
     if ids:
         raise Refusal(code, f"The {noun} '{ids[0]}' does not exist")
-
-
-def _none(call: Call, member: str, *filters: str) -> dict[str, Any]:
-    """No items, of a call whose filters and pages are judged all the same."""
-    fields: dict[str, Callable[[None], None]] = dict.fromkeys(filters, lambda item: item)
-    found: list[None] = keep(call, [], fields, lambda item: {})
-    return paged(call, member, found, lambda item: item)
 
 
 def _lacking(call: Call, what: str) -> Refusal:
@@ -66,7 +57,7 @@ def block_public_access(call: Call) -> dict[str, Any]:
 def exclusions(call: Call) -> dict[str, Any]:
     """There are none."""
     _refuse_ids(call, "ExclusionIds", "InvalidVpcBlockPublicAccessExclusionId.NotFound", "exclusion ID")
-    return _none(call, "VpcBlockPublicAccessExclusions", "resource-arn", "internet-gateway-exclusion-mode", "state")
+    return {"VpcBlockPublicAccessExclusions": []}
 
 
 @instead("ec2", "DescribeVpcEncryptionControls")
@@ -76,13 +67,13 @@ def encryption_controls(call: Call) -> dict[str, Any]:
     Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-encryption-controls.html
     """
     _refuse_ids(call, "VpcEncryptionControlIds", "InvalidVpcEncryptionControlId.NotFound", "VPC Encryption Control ID")
-    return _none(call, "VpcEncryptionControls", "mode", "state", "vpc-encryption-control-id", "vpc-id")
+    return {"VpcEncryptionControls": []}
 
 
 @instead("ec2", "DescribeSecurityGroupVpcAssociations")
 def group_associations(call: Call) -> dict[str, Any]:
     """Groups of the lab stay in the VPC in which they were made."""
-    return _none(call, "SecurityGroupVpcAssociations", "group-id", "group-owner-id", "state", "vpc-id", "vpc-owner-id")
+    return {"SecurityGroupVpcAssociations": []}
 
 
 @before("ec2", "CreateVpcEncryptionControl", "ModifyVpcEncryptionControl", "DeleteVpcEncryptionControl")

@@ -137,19 +137,30 @@ def keep(
     fields: Mapping[str, Field[Item]],
     tags: Callable[[Item], Mapping[str, str]],
     member: str = "Filters",
+    render: Callable[[Item], Mapping[str, Any]] | None = None,
 ) -> list[Item]:
-    """The items that pass the request's filters; an unknown filter is refused as AWS refuses it."""
+    """The items that pass the request's filters; an unknown filter is refused as AWS refuses it.
+
+    ``fields`` are read from the emulator's objects, which is quick; with ``render`` every other filter that AWS documents for the call is
+    read from the item as it is shown (see describing.by_view).
+    """
     result = list(items)
     for entry in call.params.get(member) or []:
         name, wanted = str(entry.get("Name", "")), [str(value) for value in entry.get("Values") or []]
         if not wanted:
             raise invalid(f"The filter '{name}' has no values")
-        read = _reader(name, fields, tags)
+        read = _reader(call.action, name, fields, tags, render)
         result = [item for item in result if holds(wanted, read(item))]
     return result
 
 
-def _reader(name: str, fields: Mapping[str, Field[Item]], tags: Callable[[Item], Mapping[str, str]]) -> Field[Item]:
+def _reader(
+    action: str,
+    name: str,
+    fields: Mapping[str, Field[Item]],
+    tags: Callable[[Item], Mapping[str, str]],
+    render: Callable[[Item], Mapping[str, Any]] | None,
+) -> Field[Item]:
     """What a filter of this name looks at."""
     if name in fields:
         return fields[name]
@@ -159,6 +170,11 @@ def _reader(name: str, fields: Mapping[str, Field[Item]], tags: Callable[[Item],
         return lambda item: list(tags(item))
     if name == "tag-value":
         return lambda item: list(tags(item).values())
+    if render is not None:
+        from .describing import by_view, check_name  # which filters and pages as this file does
+
+        check_name(action, name)
+        return lambda item: by_view(action, name, render(item))
     raise invalid(f"The filter '{name}' is invalid")
 
 
