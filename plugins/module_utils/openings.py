@@ -188,7 +188,7 @@ def _between(
             (one, other): _change(*(side.word(one, other, question, family) for side in sides)) for one, other in product(here, there)
         }
         if len(set(answers.values())) == 1:
-            answers = {(here[0], there[0]): next(iter(answers.values()))}
+            answers = {(here[0], there[0]): answers[here[0], there[0]]}
             keys: dict[Spot, Place | Spot] = {here[0]: here[0].place, there[0]: there[0].place}
         else:
             keys = {spot: spot if len(spots_) > 1 else spot.place for spots_ in (here, there) for spot in spots_}

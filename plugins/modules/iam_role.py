@@ -1,5 +1,8 @@
+#!/usr/bin/python
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The documentation of cloudnet.vpc.iam_role; it is done by the action plugin of that name, on the controller."""
 
 from __future__ import annotations
 
