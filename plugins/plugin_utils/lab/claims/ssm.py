@@ -54,7 +54,10 @@ READ: dict[str, str] = {
     ),
     "RemoveTagsFromResource": "ResourceType ResourceId TagKeys",
     "ResumeSession": "SessionId",
-    "SendCommand": "InstanceIds Targets DocumentName DocumentVersion TimeoutSeconds Comment Parameters MaxConcurrency MaxErrors",
+    "SendCommand": (
+        "InstanceIds Targets DocumentName DocumentVersion TimeoutSeconds Comment Parameters MaxConcurrency MaxErrors "
+        "OutputS3BucketName OutputS3KeyPrefix OutputS3Region CloudWatchOutputConfig"
+    ),
     "StartSession": "Target",
     "TerminateSession": "SessionId",
     "UnlabelParameterVersion": "Name ParameterVersion Labels",

@@ -20,6 +20,7 @@ from ..calls import Call, Refusal, instead
 from .instances import every
 from .shapes import clean, page
 from .ssm_commands import ENDED, Command, Executor, Invocation, Outcome, begin, cancel_command, status_of
+from .ssm_outputs import asked_outputs, keep
 
 __all__ = ["Executor", "Outcome"]
 
@@ -74,11 +75,12 @@ _KEYS = {
 @instead("ssm", "DescribeInstanceInformation")
 def describe_nodes(call: Call) -> dict[str, Any]:
     """The managed nodes: an instance whose agent never reached the service is not one."""
-    addresses = {item.id: item.private_ip_address for item in every(call.backend())}
+    # An instance that has lost its interfaces (a terminated one) has no address, and is no node.
+    addresses = {item.id: item.private_ip_address for item in every(call.backend()) if item.nics}
     now, tags, nodes = call.lab.now(), call.backend().tags, []
     for key, agent in _nodes(call).items():
         told = {"PlatformType": "Linux", "ResourceType": "EC2Instance", "AgentVersion": "3.3.0.0", "LastPingDateTime": now, **agent}
-        nodes.append({"InstanceId": key, "IsLatestVersion": True, "IPAddress": addresses[key], **told})
+        nodes.append({"InstanceId": key, "IsLatestVersion": True, "IPAddress": addresses.get(key), **told})
     older = [(item.get("key"), item.get("valueSet") or []) for item in call.params.get("InstanceInformationFilterList") or []]
     newer = [(item.get("Key"), item.get("Values") or []) for item in call.params.get("Filters") or []]
     for key, values in older + newer:
@@ -154,6 +156,7 @@ def send(call: Call) -> dict[str, Any]:
     for name, value, pattern in (("maxConcurrency", concurrency, _MANY), ("maxErrors", errors, _SOME)):
         if not pattern.fullmatch(value):
             raise _constraint(name, value, "be a number, or a percentage")
+    outputs = asked_outputs(call, document)
     command = Command(
         document=document,
         parameters=parameters,
@@ -166,7 +169,14 @@ def send(call: Call) -> dict[str, Any]:
         lasts=int(lasts),
         concurrency=concurrency,
         errors=errors,
+        outputs=outputs,
     )
+
+    def kept(instance: str, outcome: Outcome) -> None:
+        said = {"stdout": outcome.output, "stderr": outcome.error}
+        keep(call.lab, outputs, call.account, call.region, command.id, instance, said)
+
+    command.keep = kept
     _commands(call)[command.id] = command
     shown = {**_show(command), "Status": "Pending", "StatusDetails": "Pending"}
     if executor is not None and chosen:
@@ -200,6 +210,7 @@ def _show(command: Command) -> dict[str, Any]:
         "ErrorCount": sum(item.status in ("Failed", "TimedOut") for item in invocations),
         "DeliveryTimedOutCount": sum(item.details == "DeliveryTimedOut" for item in invocations),
         "TimeoutSeconds": command.waits,
+        **command.outputs.shown(),
     }
 
 
@@ -254,6 +265,10 @@ def list_invocations(call: Call) -> dict[str, Any]:
                 "ResponseCode": found.exit_code,
                 "ResponseStartDateTime": found.started,
                 "ResponseFinishDateTime": found.ended,
+                "OutputS3BucketName": command.outputs.bucket,
+                "OutputS3KeyPrefix": command.outputs.prefix,
+                "StandardOutputUrl": command.outputs.url(command.id, key, "stdout"),
+                "StandardErrorUrl": command.outputs.url(command.id, key, "stderr"),
                 "Output": (found.output + (f"\n----------ERROR-------\n{found.error}" if found.error else ""))[:2500],
             }
         )
@@ -265,6 +280,9 @@ def list_invocations(call: Call) -> dict[str, Any]:
             "RequestedDateTime": command.requested,
             "Status": found.status,
             "StatusDetails": found.details,
+            "StandardOutputUrl": command.outputs.url(command.id, key, "stdout"),
+            "StandardErrorUrl": command.outputs.url(command.id, key, "stderr"),
+            "CloudWatchOutputConfig": command.outputs.logs(),
             "CommandPlugins": [plugin] if details else [],
         }
 
@@ -295,9 +313,10 @@ def get_invocation(call: Call) -> dict[str, Any]:
         "Status": found.status,
         "StatusDetails": found.details,
         "StandardOutputContent": found.output[:_OUTPUT],
-        "StandardOutputUrl": "",
+        "StandardOutputUrl": command.outputs.url(command.id, instance, "stdout"),
         "StandardErrorContent": found.error[:_ERRORS],
-        "StandardErrorUrl": "",
+        "StandardErrorUrl": command.outputs.url(command.id, instance, "stderr"),
+        "CloudWatchOutputConfig": command.outputs.logs(),
     }
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from .ssm_outputs import Outputs
+
 ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _AT_ONCE = 50
 _POLL = 0.5
@@ -61,9 +63,10 @@ class Invocation:
 
 @dataclass
 class Command:
-    """One command. ``now``: the lab's clock. ``waits``: seconds in which it must reach a node; ``lasts``: those that it may then take.
+    """One command. ``now``: the lab's clock. ``keep``: takes (instance, outcome) to where its output is to be kept.
 
-    ``concurrency``, ``errors``: MaxConcurrency and MaxErrors, numbers or percentages of its targets. Changed under ``lock``.
+    ``waits``: seconds in which it must reach a node; ``lasts``: those that it may then take. ``concurrency``, ``errors``: MaxConcurrency
+    and MaxErrors, numbers or percentages of its targets. Changed under ``lock``.
     """
 
     document: str
@@ -72,17 +75,21 @@ class Command:
     targets: list[dict[str, Any]]
     now: Callable[[], datetime]
     requested: datetime
+    keep: Callable[[str, Outcome], None] = lambda _instance, _outcome: None
     comment: str = ""
     waits: int = 3600
     lasts: int = 3600
     concurrency: str = "50"
     errors: str = "0"
+    outputs: Outputs = field(default_factory=Outputs)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def status_of(command: Command) -> tuple[str, str]:
     """(status, details) of the whole: it is in progress until its last invocation has ended, and then what the worst of them is."""
+    if not command.invocations:
+        return "Success", "NoInstancesInTag"
     found = [(item.status, item.details) for item in command.invocations.values()]
     states = {status for status, _details in found}
     if not states <= ENDED:
@@ -134,6 +141,7 @@ def _run(command: Command, executor: Executor, account: str, region: str, instan
         outcome = executor.run(account, region, instance, command.parameters["commands"], folder, float(command.lasts))
     except Exception as error:
         outcome = Outcome("Failed", 255, "", f"{type(error).__name__}: {error}")
+    command.keep(instance, outcome)
     details = "ExecutionTimedOut" if outcome.status == "TimedOut" else outcome.status
     _end(command, found, outcome.status, details, outcome)
 

@@ -70,7 +70,9 @@ class FactsReader:
             key_name=instance.key_name or "",
             user_data=_decoded(instance.user_data),
             role=role,
-            ssm=admits,
+            # The agent has its credentials from the metadata service:
+            # https://docs.aws.amazon.com/systems-manager/latest/userguide/troubleshooting-ssm-agent.html
+            ssm=admits and options.http_endpoint != "disabled",
             boots=boots.get(instance.id, 1),
             launched=instance.launch_time.strftime("%Y-%m-%dT%H:%M:%SZ"),
             reservation=str(getattr(instance, "lab_reservation", "") or ""),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -200,3 +201,73 @@ def test_cancelling(lab: Any, ids: list[str], gate: Gate) -> None:
     assert settled(lab, command)["Status"] == "Cancelled"
     lab.client("ssm").cancel_command(CommandId=command["CommandId"])
     assert states(lab, command) == {ids[0]: "Cancelled", ids[1]: "Success"}
+
+
+def role(lab: Any, instance: str, *actions: str) -> None:
+    """Give an instance a role that allows some actions."""
+    iam = lab.client("iam")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
+    }
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+    iam.create_role(RoleName="node", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName="node", PolicyName="out", PolicyDocument=json.dumps(allowed))
+    iam.create_instance_profile(InstanceProfileName="node")
+    iam.add_role_to_instance_profile(InstanceProfileName="node", RoleName="node")
+    lab.client("ec2").associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile={"Name": "node"})
+
+
+OUT = {"OutputS3BucketName": "out", "OutputS3KeyPrefix": "p", "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": True}}
+
+
+def test_output_is_kept_where_the_role_lets_the_agent(lab: Any, ids: list[str], plane: Recorder) -> None:
+    s3, logs, ssm = (lab.client(name) for name in ("s3", "logs", "ssm"))
+    s3.create_bucket(Bucket="out")
+    first = settled(lab, send(lab, InstanceIds=ids[:1], **OUT))
+    assert s3.list_objects_v2(Bucket="out")["KeyCount"] == 0
+    assert logs.describe_log_groups()["logGroups"] == []
+
+    role(lab, ids[0], "s3:PutObject", "logs:*")
+    command = settled(lab, send(lab, InstanceIds=ids[:1], **OUT))
+    key = f"p/{command['CommandId']}/{ids[0]}/awsrunShellScript/0.awsrunShellScript/stdout"
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket="out")["Contents"]] == [key]
+    assert s3.get_object(Bucket="out", Key=key)["Body"].read() == f"on {ids[0]}\n".encode()
+    group = "/aws/ssm/AWS-RunShellScript"
+    streams = [item["logStreamName"] for item in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    assert streams == [f"{command['CommandId']}/{ids[0]}/aws-runShellScript/stdout"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=streams[0])["events"]
+    assert [event["message"] for event in events] == [f"on {ids[0]}"]
+
+    url = f"https://s3.us-east-1.amazonaws.com/out/{key}"
+    assert ssm.get_command_invocation(CommandId=command["CommandId"], InstanceId=ids[0])["StandardOutputUrl"] == url
+    (shown,) = ssm.list_command_invocations(CommandId=command["CommandId"], Details=True)["CommandInvocations"]
+    assert (shown["StandardOutputUrl"], shown["CommandPlugins"][0]["OutputS3BucketName"]) == (url, "out")
+    assert (first["OutputS3BucketName"], first["CloudWatchOutputConfig"]) == (
+        "out",
+        {"CloudWatchLogGroupName": group, "CloudWatchOutputEnabled": True},
+    )
+
+
+def test_a_bucket_that_nobody_has(lab: Any, ids: list[str], plane: Recorder) -> None:
+    with refused("InvalidOutputFolder", "no-such-bucket"):
+        send(lab, InstanceIds=ids[:1], OutputS3BucketName="no-such-bucket")
+    assert plane.ran == []
+
+
+def test_nobody_has_the_tag(lab: Any, ids: list[str], plane: Recorder) -> None:
+    command = settled(lab, send(lab, Targets=[{"Key": "tag:Env", "Values": ["none"]}]))
+    assert (command["Status"], command["StatusDetails"], command["TargetCount"]) == ("Success", "NoInstancesInTag", 0)
+
+
+def test_an_instance_without_interfaces_does_not_break_the_list(lab: Any, ids: list[str], plane: Recorder) -> None:
+    ec2 = lab.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    eni = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    nic = {"DeviceIndex": 0, "NetworkInterfaceId": eni}
+    launch = {"ImageId": "ami-12345678", "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "NetworkInterfaces": [nic]}
+    gone = ec2.run_instances(**launch)["Instances"][0]["InstanceId"]
+    ec2.terminate_instances(InstanceIds=[gone])
+    shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+    assert (shown["Status"], "Attachment" in shown) == ("available", False)
+    assert {item["InstanceId"] for item in lab.client("ssm").describe_instance_information()["InstanceInformationList"]} == set(ids)

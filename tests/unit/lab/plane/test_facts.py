@@ -96,6 +96,10 @@ def test_a_managed_policy_admits_the_agent(lab: Any, planes: Planes, arn: str) -
     assert (facts(planes, key).ssm, facts(planes, bare).ssm) == (True, False)
     nodes = lab.client("ssm").describe_instance_information()["InstanceInformationList"]
     assert [(node["InstanceId"], node["PingStatus"]) for node in nodes] == [(key, "Online")]
+    # Its credentials come from the metadata service.
+    for endpoint, admitted in (("disabled", False), ("enabled", True)):
+        vpc.client.modify_instance_metadata_options(InstanceId=key, HttpEndpoint=endpoint)
+        assert facts(planes, key).ssm is admitted
     iam.detach_role_policy(RoleName="web", PolicyArn=arn)
     assert not facts(planes, key).ssm
 
