@@ -121,7 +121,7 @@ keyed_groups:
 import configparser
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -187,6 +187,21 @@ def groups(topology: str, host: Host) -> list[str]:
     """The names of a host's groups, before Ansible makes them fit to be names."""
     own = host.instance
     return [f"topology_{topology}", f"vpc_{own.vpc}", f"subnet_{own.vpc}_{host.subnet}", *(f"role_{name}" for name in host.roles)]
+
+
+def shared_groups(hosts: Iterable[Host], fit: Callable[[str], str]) -> list[str]:
+    """A line for each name of a group that two places share, as ``a_b`` with ``c`` and ``a`` with ``b_c`` do. ``fit``: makes it a name."""
+    places: dict[str, dict[str, None]] = {}
+    for host in hosts:
+        vpc = host.instance.vpc
+        found = [(f"vpc_{vpc}", f"VPC {vpc}"), (f"subnet_{vpc}_{host.subnet}", f"subnet {vpc}.{host.subnet}")]
+        for name, place in (*found, *((f"role_{role}", f"security group {role}") for role in host.roles)):
+            places.setdefault(fit(name), {})[place] = None
+    return [
+        f"the group {name} holds hosts of {' and of '.join(sorted(found))}: tell them apart by keyed_groups, or rename one"
+        for name, found in places.items()
+        if len(found) > 1
+    ]
 
 
 def facts(topology: str, host: Host) -> dict[str, Any]:
@@ -373,6 +388,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         told = [self.get_option(name) or "" for name in ("connection", "user", "bucket")]
         ways = Ways(told[0], told[1], place.ssh_config, config, told[2])
         strict = self.get_option("strict")
+        for line in shared_groups(hosts, self._sanitize_group_name):
+            self.display.warning(line)
         for host in hosts:
             name = host.instance.label
             if name in self.inventory.hosts:

@@ -67,6 +67,23 @@ def test_roles_groups_and_doors() -> None:
     assert bastions(HOSTS) == DOORS
 
 
+def test_places_that_share_a_groups_name_are_told() -> None:
+    def at(vpc: str, subnet: str, *names: str) -> plugin.Host:
+        return plugin.Host(Launched(vpc, "x", "i-1", "111111111111", "us-east-1"), "", subnet, names)
+
+    def fit(name: str) -> str:
+        return name.replace("-", "_")
+
+    assert plugin.shared_groups(HOSTS, fit) == []
+    found = plugin.shared_groups([at("a_b", "c", "web-1"), at("a", "b_c", "web_1"), at("a-b", "c", "web-1")], fit)
+    end = "tell them apart by keyed_groups, or rename one"
+    assert found == [
+        f"the group vpc_a_b holds hosts of VPC a-b and of VPC a_b: {end}",
+        f"the group subnet_a_b_c holds hosts of subnet a-b.c and of subnet a.b_c and of subnet a_b.c: {end}",
+        f"the group role_web_1 holds hosts of security group web-1 and of security group web_1: {end}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("number", "ways", "wanted"),
     [
