@@ -84,6 +84,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg=str(error), **error.details())
             return result
         result.update(changed=False, **told(topology))
+        # What is registered holds all of it; -v shows none of it.
+        secrets = [account.get("external_id") for account in result["accounts"].values()]
+        secrets += [instance["user_data"] for instance in result["instances"]]
+        if any(secrets):
+            result["_ansible_no_log"] = True
         return result
 
     def _find(self, name: str) -> str:

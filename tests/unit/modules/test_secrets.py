@@ -79,3 +79,17 @@ def test_progress_is_shown_unless_no_log_says_otherwise(monkeypatch: pytest.Monk
     monkeypatch.setattr(network.ActionModule, "_module", lambda _self, arguments, _vars: given.append(arguments) or {"changed": False})
     assert action.run() == {"changed": False}
     assert ("journal" in given[0]) is not no_log
+
+
+def test_what_topology_info_is_told_is_registered_and_not_shown(tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text(
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n"
+        f"  vars:\n    topology: {json.dumps(TOPOLOGY)}\n  tasks:\n"
+        "    - {cloudnet.vpc.topology_info: {topology: '{{ topology }}'}, register: read}\n"
+        "    - assert:\n        quiet: true\n        that:\n"
+        "          - read.instances[0].user_data | length > 9 and read.accounts.far.external_id | length > 9\n"
+    )
+    done = subprocess.run(["ansible-playbook", "-vvvv", str(play)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the-user-data" not in done.stdout and "the-external-id" not in done.stdout
