@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.grammar import line as printable
 from ansible_collections.cloudnet.vpc.plugins.module_utils.render import (
     change_set,
     connectivity_lines,
@@ -34,7 +35,9 @@ def text_of(arguments: Mapping[str, Any]) -> str:
     """What is to be printed; blocks are parted by an empty line. Raises ValueError for what is none of ours."""
     blocks = []
     if (words := arguments["text"]) not in (None, ""):
-        blocks.append("\n".join(str(item) for item in words) if isinstance(words, list) else str(words))
+        # Of an instance's output, a tag or an error, no control character reaches the terminal.
+        given = "\n".join(str(item) for item in words) if isinstance(words, list) else str(words)
+        blocks.append("\n".join(printable(text) for text in given.split("\n")))
     if arguments["parameters"]:
         blocks.append(parameters_table(arguments["parameters"]))
     if arguments["plan"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from .._model import grammar
 from .blocks import overlaps, parse
 from .draft import REMOTE, Draft, Work
 from .faults import Cursor, Key, show
@@ -112,7 +113,7 @@ def _tag_texts(work: Work, tags: Cursor) -> None:
         if prefix:
             owner = "AWS's own" if prefix == "aws:" else "ours"
             work.faults.add(item.path, f"tags beginning with {prefix} are {owner}: choose another key")
-        elif not (_TAG_TEXT.match(key) and _TAG_TEXT.match(str(item.value))):
+        elif not all(_TAG_TEXT.match(text) and grammar.is_line(text) for text in (key, str(item.value))):
             work.faults.add(item.path, "holds a character that AWS does not take in a tag: letters, digits, spaces and _.:/=+-@ are")
 
 

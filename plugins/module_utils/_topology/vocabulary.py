@@ -83,7 +83,7 @@ def one_or_many(title: str, item: Schema, description: str = "", **more: Any) ->
 NAME = text("a name: letters, digits, - and _, a letter first, at most 64", grammar.NAME.pattern)
 CIDR4 = text("an IPv4 CIDR block such as 10.0.0.0/16", f"{IPV4}/[0-9]{{1,2}}")
 CIDR = text("a CIDR block such as 10.0.0.0/16 or 2001:db8::/32", f"{ADDRESS}/[0-9]{{1,3}}")
-ZONE = text("a zone: a letter such as a, or a name such as us-east-1a", "([a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+(-[a-z]+-[0-9]+)?[a-z])")
+ZONE = text("a zone: a letter such as a, or a name such as us-east-1a", f"([a-z]|{grammar.ZONE.pattern})")
 ACCOUNT = text('a 12-digit account id in quotes, such as "012345670123"', "[0-9]{12}")
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 DESCRIPTION = text("at most 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*", "[A-Za-z0-9 ._:/()#,@\\[\\]+=&;{}!$*-]{1,255}")

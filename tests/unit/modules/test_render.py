@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.cloudnet.vpc.plugins.action import show
 from ansible_collections.cloudnet.vpc.plugins.module_utils import render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,3 +65,8 @@ def test_a_plan_of_the_engine_can_be_rendered_from_its_file() -> None:
     lines = render.change_set(plan).splitlines()
     assert lines[-1] == f"Fingerprint: {plan['fingerprint']}"
     assert sum(line.startswith(("    + ", "    ~ ", "    - ")) for line in lines) == len(plan["actions"])
+
+
+def test_no_control_character_of_a_text_reaches_the_terminal() -> None:
+    arguments = dict.fromkeys(show.ARGUMENTS) | {"text": ["one\x1b]0;title\x07", "two\ttabs\x9b31m"]}
+    assert show.text_of(arguments) == "one\ufffd]0;title\ufffd\ntwo tabs\ufffd31m"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
+from ....module_utils._model.grammar import REGION
 from ....module_utils._model.network import Network
 
-_REGIONAL = re.compile(r"(?P<hosts>[a-z0-9.-]+)\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?P<domain>amazonaws\.com|api\.aws)")
+_REGIONAL = re.compile(rf"(?P<hosts>[a-z0-9.-]+)\.(?P<region>{REGION.pattern})\.(?P<domain>amazonaws\.com|api\.aws)")
 _GLOBAL = re.compile(r"(?P<service>[a-z0-9-]+)\.amazonaws\.com")
 _GLOBALS = frozenset({"iam", "sts", "route53", "cloudfront", "organizations", "s3", "ec2", "support", "waf", "globalaccelerator"})
 _BELOW = ("s3", "execute-api", "dkr.ecr", "d.codeartifact")
