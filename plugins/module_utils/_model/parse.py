@@ -254,7 +254,7 @@ def route_table(item: Item, account: str, region: str) -> RouteTable:
     return RouteTable(
         **_common(item, "RouteTableId", account, region),
         vpc=item["VpcId"],
-        routes=tuple(route(entry) for entry in item.get("Routes") or ()),
+        routes=tuple(route(entry) for entry in item["Routes"]),
         associations=tuple(
             Association(
                 id=link.get("RouteTableAssociationId") or "",
@@ -317,9 +317,7 @@ def network_acl(item: Item, account: str, region: str) -> NetworkAcl:
         **_common(item, "NetworkAclId", account, region),
         vpc=item["VpcId"],
         default=bool(item.get("IsDefault")),
-        entries=tuple(
-            sorted((acl_entry(entry) for entry in item.get("Entries") or ()), key=lambda entry: (entry.egress, entry.number, entry.cidr))
-        ),
+        entries=tuple(sorted((acl_entry(entry) for entry in item["Entries"]), key=lambda entry: (entry.egress, entry.number, entry.cidr))),
         associations={
             link["SubnetId"]: link.get("NetworkAclAssociationId") or "" for link in item.get("Associations") or () if link.get("SubnetId")
         },

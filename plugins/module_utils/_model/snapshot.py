@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SnapshotError
-from . import gate
+from . import gate, nulls
 from .contradictions import contradictions
 from .files import ID_KEYS as ID_KEYS
 from .files import Item as Item
@@ -39,6 +39,10 @@ ESSENTIAL = ("Vpcs", "Subnets", "RouteTables", "SecurityGroups", "NetworkAcls", 
 SECRET_KEYS = frozenset({"UserData", "PreSharedKey", "CustomerGatewayConfiguration", "PasswordData", "SecretAccessKey", "SessionToken"})
 
 _ARN = re.compile(r"arn:[\w-]+:ec2:([a-z0-9-]+):(\d{12}):")
+#: File, item, and the field whose null hides what decides.
+Hidden = tuple[str, str, str]
+#: As long as the id of an item may be, to name it.
+_NAME = 100
 #: Stands for what a snapshot written by others does not tell.
 UNKNOWN = "unknown"
 
@@ -191,15 +195,17 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
     if not (root / "accounts").exists() and (root / ".accounts.previous").is_dir():
         root = root / ".accounts.previous"
     raw: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {}
-    nulls: dict[tuple[str, str], set[str]] = {}
+    empty: dict[tuple[str, str], set[str]] = {}
+    hidden: dict[tuple[str, str], list[Hidden]] = {}
+    lost: list[Fault] = []
     warnings: list[str] = []
     for path in _json_files(root):
         parts = [part for part in path.relative_to(root).parts[:-1] if part != "accounts"]
         place = _place(parts)
-        for file, items in _read(path, warnings):
+        for file, items in _read(path, warnings, hidden.setdefault(place, [])):
             found = raw.setdefault(place, {})
             if items is None:
-                nulls.setdefault(place, set()).add(file)
+                empty.setdefault(place, set()).add(file)
             else:
                 found[file] = _join(file, found.get(file, ()), items)
     if not raw:
@@ -214,14 +220,16 @@ def load(folder: str | os.PathLike[str]) -> Snapshot:
             warnings.append(f"{root}: neither folders nor items tell all of account and Region; read as account {account}, Region {region}")
         for file, items in found.items():
             files[account, region, file] = _join(file, files.get((account, region, file), ()), items)
-        untold |= {(account, region, file) for file in nulls.get(place, ())}
+        lost += [Fault(account, region, file, item, field, gate.BAD_SHAPE, "is null") for file, item, field in hidden[place]]
+        untold |= {(account, region, file) for file in empty.get(place, ())}
     for account, region in sorted({place[:2] for place in files}):
         missing = [file for file in ESSENTIAL if (account, region, file) not in files]
         if missing:
             warnings.append(
                 f"account {account}, Region {region}: no {', '.join(f'{file}.json' for file in missing)}; what they would tell is unknown"
             )
-    admitted, faults = gate.Gate().admit({place: sorted_items(place[2], items) for place, items in files.items()})
+    admitted, found_faults = gate.Gate().admit({place: sorted_items(place[2], items) for place, items in files.items()})
+    faults = (*lost, *found_faults)
     whole = {
         place: items for place, items in admitted.items() if place not in {(fault.account, fault.region, fault.file) for fault in faults}
     }
@@ -253,7 +261,7 @@ def _place(parts: list[str]) -> tuple[str, str]:
     return (parts[0], "") if ACCOUNT.fullmatch(parts[0]) else ("", parts[0])
 
 
-def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
+def _read(path: Path, warnings: list[str], hidden: list[Hidden]) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
     """Each file that a JSON file holds, with its items; None for one that is null."""
     data = _parse(path)
     known = path.stem in ID_KEYS
@@ -266,14 +274,14 @@ def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...
         warnings.append(f"{path}: holds one page of several (NextToken is set); what the others hold is unknown")
     data = {key: [value] if key in SINGLE and isinstance(value, dict) else value for key, value in data.items()}
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
-    nulls = [key for key, value in data.items() if value is None and key in ID_KEYS]
-    wrong = next((key for key in data if key in ID_KEYS and key not in lists and key not in nulls), "")
+    empty = [key for key, value in data.items() if value is None and key in ID_KEYS]
+    wrong = next((key for key in data if key in ID_KEYS and key not in lists and key not in empty), "")
     if wrong:
         raise SnapshotError(f"{path}: {wrong} must be a list, found {_named(data[wrong])}")
-    for key in nulls:
+    for key in empty:
         warnings.append(f"{path}: {key} is null; what it would tell is unknown")
         yield key, None
-    if known and path.stem not in lists and not {*lists, *nulls} & set(ID_KEYS):
+    if known and path.stem not in lists and not {*lists, *empty} & set(ID_KEYS):
         raise SnapshotError(f"{path}: has no key {path.stem}; expected {{{json.dumps(path.stem)}: [...]}} as the AWS CLI prints it")
     if path.stem == "ManagedPrefixLists" and path.stem not in lists and "PrefixLists" in lists:
         # Two calls answer under one key: the file's name tells them apart.
@@ -282,18 +290,22 @@ def _read(path: Path, warnings: list[str]) -> Iterator[tuple[str, tuple[Any, ...
         bad = next((number for number, item in enumerate(items) if key in ID_KEYS and not isinstance(item, dict | None)), -1)
         if bad >= 0:
             raise SnapshotError(f"{path}: {key}[{bad}] must be a mapping, found {_named(items[bad])}")
-        yield key, tuple(plain(_without_nulls(items) if key in ID_KEYS else items))
-    if not lists and not nulls:
+        yield key, tuple(plain(_told(key, items, hidden) if key in ID_KEYS else items))
+    if not lists and not empty:
         yield path.stem, (plain(data),)
 
 
-def _without_nulls(value: Any) -> Any:
-    """AWS leaves out what it does not tell; other tools write null. Both are read as not told."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value if item is not None]
-    return value
+def _told(file: str, items: list[Any], hidden: list[Hidden]) -> list[Any]:
+    """The items without their nulls. ``hidden`` gets (file, item, field) of those that are left out, as a null hides what decides."""
+    kept = []
+    for number, item in enumerate(items):
+        field = nulls.hiding(file, item)
+        if item is None or field:
+            name = f"item {number}" if item is None else item_id(file, item)
+            hidden.append((file, name if len(name) <= _NAME else f"item {number}", field))
+        else:
+            kept.append(nulls.without(item))
+    return kept
 
 
 def _parse(path: Path) -> Any:

@@ -8,7 +8,7 @@ from .._model.network import Endpoint, Interface, Subnet
 from . import encryption, explain
 from . import public_access as bpa
 from .blocks import private
-from .endpoints import nat_address
+from .endpoints import End, nat_address
 from .groups import ALL, SOME, UNSURE, Peer, gate
 from .routing import behind, lookup
 from .traffic import ICMP
@@ -44,7 +44,11 @@ def internet_gateway(walk: Walk, subnet: Subnet, target: str, way: Fix) -> bool:
     if walk.family == 6:
         return True
     public = walk.public_src if through_nat else walk.source.public if walk.src == walk.source.ipv4 else ""
-    if not public:
+    if not public and (unread := _public_unread(walk, walk.source)):
+        walk.doubt("NOT_OBSERVED", *unread, astray=False)
+        public, walk.unknown_src = walk.index.some_public[4], unread[0]
+        walk.public_src = public
+    elif not public:
         what = explain.name(subnet)
         why = f"{walk.src} has no public address, without which an internet gateway drops"
         fix = explain.other(f"give it an elastic IP address, or put subnet {what} behind a NAT gateway (nat: a public subnet)")
@@ -166,7 +170,9 @@ def from_internet(walk: Walk) -> Translation | None:
         fix = explain.other(f"give {there.id} an address of a pool that the internet may reach")
         walk.block("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", there.id, explain.name(there), why, fix)
     if walk.family == 4 and walk.goal.ipv4:
-        if not walk.goal.public:
+        if not walk.goal.public and (unread := _public_unread(walk, walk.goal)):
+            walk.doubt("NOT_OBSERVED", *unread, astray=False)
+        elif not walk.goal.public:
             component = gateway.id if gateway else vpc
             why = f"{walk.goal.ipv4} has no public address, so nothing on the internet can be addressed to it"
             fix = explain.other("give it an elastic IP address, or ask from inside its network")
@@ -175,6 +181,16 @@ def from_internet(walk: Walk) -> Translation | None:
     if gateway is not None and not _edge(walk, gateway.id):
         return None
     return walk.deliver(vpc)
+
+
+def _public_unread(walk: Walk, end: End) -> tuple[str, str, str, str] | None:
+    """What is to be said where an end may have a public address: its interface, which would tell, was not read."""
+    vpc = walk.index.network.vpcs.get(end.vpc)
+    missing = walk.index.missing("NetworkInterfaces", vpc)
+    if end.standin or not end.instance or not missing:
+        return None
+    why = f"whether {end.instance} has a public address was not observed: its interface was not read"
+    return end.instance, explain.end_name(walk.index, end), why, missing
 
 
 def _edge(walk: Walk, gateway: str) -> bool:

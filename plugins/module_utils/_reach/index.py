@@ -79,7 +79,9 @@ class Index:
     def acl(self, subnet: Subnet) -> NetworkAcl | None:
         """The ACL that guards a subnet, or None when it was not told."""
         found = self.acl_of.get(subnet.id)
-        return found or next((acl for acl in self.network.acls_of.get(subnet.vpc, ()) if acl.default), None)
+        if found is None and not self.missing("NetworkAcls", subnet):  # else its own may be among those that were not read
+            found = next((acl for acl in self.network.acls_of.get(subnet.vpc, ()) if acl.default), None)
+        return found
 
     @cached_property
     def _explicit_tables(self) -> Mapping[str, RouteTable]:
@@ -91,7 +93,10 @@ class Index:
 
     def table(self, subnet: Subnet) -> RouteTable | None:
         """The subnet's own table, else the VPC's main one."""
-        return self._explicit_tables.get(subnet.id) or self._main_tables.get(subnet.vpc)
+        found = self._explicit_tables.get(subnet.id)
+        if found is None and not self.missing("RouteTables", subnet):  # else its own may be among those that were not read
+            found = self._main_tables.get(subnet.vpc)
+        return found
 
     @cached_property
     def gateway_tables(self) -> Mapping[str, RouteTable]:

@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import build
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import load
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.matrix import interfaces, matrix
+from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError, SnapshotError
 
 from ..reach import terse
@@ -21,6 +22,7 @@ from ..reach import terse
 REACH = Path(__file__).parents[1] / "reach"
 GOOD = REACH / "snapshots"
 CASES = sorted(path.name for path in GOOD.iterdir() if (path / "accounts").is_dir())
+ME, HERE = "111111111111", "us-east-1"
 Path_ = tuple[str | int, ...]
 
 
@@ -75,6 +77,36 @@ def test_any_value_may_be_null(case: str, paths: list[Path_], tmp_path: Path) ->
         except CloudnetError as error:
             text = str(error)
             assert "\n" not in text and (str(path[0]) in text or not isinstance(error, SnapshotError)), (path, text)
+
+
+ASKED = [
+    *(("i-a", "i-b", "tcp", 443), ("i-b", "i-a", "tcp", 443), ("i-p", "i-a", "tcp", 443), ("i-a", "i-b", "udp", 1)),
+    *(("internet", "i-a", "tcp", 443), ("i-p", "internet", "tcp", 443), ("i-a", "internet", "tcp", 443)),
+]
+
+
+def test_null_never_turns_an_answer_round(tmp_path: Path) -> None:
+    """What is told by absence (no rule, no route, no address) is not told by null: the answer becomes unknown."""
+    data, place = _data("nlb-without-groups"), tmp_path / ME / HERE / "all.json"
+    place.parent.mkdir(parents=True)
+
+    def answers(value: Any) -> list[str]:
+        place.write_text(json.dumps(value))
+        network = build(load(tmp_path))
+        found = []
+        for source, destination, protocol, port in ASKED:
+            try:
+                found.append(reach(network, source, destination, protocol, port).verdict)
+            except CloudnetError:
+                found.append("unknown")
+        return found
+
+    whole = answers(data)
+    assert whole.count("reachable") == 6 and whole.count("blocked") == 1
+    for path in _kinds(data):
+        part = answers(_without(data, path))
+        turned = [asked for asked, before, after in zip(ASKED, whole, part, strict=True) if {before, after} == {"reachable", "blocked"}]
+        assert not turned, (path, turned)
 
 
 @pytest.mark.parametrize("case", ["transit_gateway", "gateways", "peering_ipv6"])

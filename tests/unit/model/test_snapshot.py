@@ -271,11 +271,30 @@ def test_block_public_access_as_the_cli_prints_it_and_as_we_do(tmp_path: Path) -
 
 
 def test_null_says_nothing(tmp_path: Path) -> None:
-    write(
-        tmp_path / ME / HERE, Vpcs=[VPC | {"Tags": None, "CidrBlockAssociationSet": [None, {"CidrBlock": "10.0.0.0/16", "X": None}]}, None]
-    )
-    told = load(tmp_path).files[ME, HERE, "Vpcs"]
-    assert told == ({**VPC, "CidrBlockAssociationSet": [{"CidrBlock": "10.0.0.0/16"}]},)
+    links = [{"CidrBlock": "10.0.0.0/16", "X": None}]
+    write(tmp_path / ME / HERE, Vpcs=[VPC | {"Tags": None, "CidrBlockAssociationSet": links}])
+    told = load(tmp_path)
+    assert told.files[ME, HERE, "Vpcs"] == ({**VPC, "CidrBlockAssociationSet": [{"CidrBlock": "10.0.0.0/16"}]},) and not told.faults
+
+
+@pytest.mark.parametrize(
+    ("file", "item", "field"),
+    [
+        ("Vpcs", None, ""),
+        ("Vpcs", VPC | {"CidrBlockAssociationSet": [None]}, "CidrBlockAssociationSet[0]"),
+        ("RouteTables", {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Routes": None}, "Routes"),
+        ("RouteTables", {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"SubnetId": None}]}, "Associations[0].SubnetId"),
+        ("NetworkAcls", {"NetworkAclId": "acl-1", "Entries": [{"RuleNumber": 1, "RuleAction": None}]}, "Entries[0].RuleAction"),
+        ("NetworkAcls", {"NetworkAclId": "acl-1", "Entries": [{"CidrBlock": None}]}, "Entries[0].CidrBlock"),
+        ("SecurityGroups", {"GroupId": "sg-1", "IpPermissions": [{"IpRanges": [{"CidrIp": None}]}]}, "IpPermissions[0].IpRanges[0].CidrIp"),
+        ("VpcPeeringConnections", {"VpcPeeringConnectionId": "pcx-1", "Status": {"Code": None}}, "Status.Code"),
+    ],
+)
+def test_null_where_absence_would_tell_something_leaves_the_item_out(tmp_path: Path, file: str, item: Any, field: str) -> None:
+    write(tmp_path / ME / HERE, **{file: [item]})
+    told = load(tmp_path)
+    (fault,) = told.faults
+    assert (fault.file, fault.field, fault.message) == (file, field, "is null") and told.files[ME, HERE, file] == ()
 
 
 def test_diff_by_id() -> None:
