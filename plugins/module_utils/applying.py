@@ -21,7 +21,7 @@ from ._model.snapshot import Snapshot
 from ._plan.actions import Action, Plan, refs
 from ._plan.apply import Outcome
 from ._plan.approval import check_approval
-from ._topology.ownership import ended
+from ._topology.ownership import Ownership, ended
 from .errors import ApplyError, CloudnetError, PreflightError
 
 #: After a write: when to look again for what AWS's lists do not show yet, in seconds.
@@ -79,13 +79,13 @@ def seconds(plan: Plan) -> bool:
     return any(action.doubled for action in plan)
 
 
-def doubled(network: Network, topology: str) -> bool:
-    """Whether two things carry one name of a topology: another run may be at work, or was cut off."""
+def doubled(network: Network, ownership: Ownership) -> bool:
+    """Whether two things of a topology's own have one name: another run may be at work, or was cut off."""
     names = Counter(
         (collection, item.name)
         for collection in COLLECTIONS.values()
         for item in getattr(network, collection).values()
-        if item.topology == topology and item.name and not ended(item)
+        if item.name and not ended(item) and ownership.ours(item)
     )
     return any(count > 1 for count in names.values())
 

@@ -28,6 +28,7 @@ from ._plan.handoff import handoff
 from ._plan.holders import holders, places
 from ._plan.planner import plan as make_plan
 from ._plan.simulate import ids_after, simulate
+from ._topology.ownership import Ownership
 from ._topology.preflight import preflight
 from ._topology.resolve import resolved
 from ._topology.types import Topology
@@ -201,7 +202,7 @@ class Estate:
         """
         snapshot, network = self.observe()
         pauses = iter(() if options.narrow else GRACE)
-        while doubled(network, self.topology.name) and (pause := next(pauses, None)) is not None:
+        while doubled(network, Ownership(self.topology, network, self.accounts)) and (pause := next(pauses, None)) is not None:
             self.sleep(pause)
             snapshot, network = self.observe()
         moving = [item for item in network.peerings.values() if item.status in TRANSIENT and self._concerns(network, item)]
