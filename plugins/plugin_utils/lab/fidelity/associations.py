@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..calls import Call, Refusal, after, instead
+from .ended import TABLES, end
+from .route_tables import association_views
 from .routes import find_table
 from .shapes import find_subnet, invalid, missing, new_id
 
@@ -103,6 +105,8 @@ def disassociate(call: Call) -> dict[str, Any]:
     table, target = find_association(call.backend(), association)
     if target is None:
         raise invalid(f"cannot disassociate the main route table association {association}")
+    view = next(item for item in association_views(table) if item["RouteTableAssociationId"] == association)
+    end(call, table, TABLES, {**view, "AssociationState": {"State": "disassociated"}})
     del table._associations[association]
     return {}
 

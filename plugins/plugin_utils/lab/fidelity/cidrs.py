@@ -29,6 +29,7 @@ from .emulated import (
     tables_of,
     vpc_view,
 )
+from .ended import BLOCKS4, BLOCKS6, end
 from .ipv6_pools import BLOCK, pool_id
 from .peering_book import live_peerings
 from .peering_states import JOINED, OPEN
@@ -265,5 +266,7 @@ def disassociate_block(call: Call) -> dict[str, Any]:
             )
     item = _leave(backend, vpc, key)
     if ":" in block:
+        end(call, vpc, BLOCKS6, ipv6_association(backend, key, item, "disassociated"))
         return {"VpcId": vpc.id, "Ipv6CidrBlockAssociation": ipv6_association(backend, key, item, "disassociating")}
+    end(call, vpc, BLOCKS4, _association4(key, block, "disassociated"))
     return {"VpcId": vpc.id, "CidrBlockAssociation": _association4(key, block, "disassociating")}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from .ended import BLOCKS4, BLOCKS6, ended
 from .shapes import all_subnets, clean, tags_of
 
 _RESERVED = 5
@@ -125,8 +126,8 @@ def vpc_view(backend: Any, vpc: Any, joining: Iterable[str] = ()) -> dict[str, A
         "VpcId": vpc.id,
         "OwnerId": vpc.owner_id,
         "CidrBlock": vpc.cidr_block,
-        "CidrBlockAssociationSet": four,
-        "Ipv6CidrBlockAssociationSet": six,
+        "CidrBlockAssociationSet": four + ended(vpc, BLOCKS4),
+        "Ipv6CidrBlockAssociationSet": six + ended(vpc, BLOCKS6),
         "DhcpOptionsId": vpc.dhcp_options_id,
         "InstanceTenancy": vpc.instance_tenancy,
         "IsDefault": bool(vpc.is_default),
@@ -173,7 +174,8 @@ def subnet_view(backend: Any, subnet: Any, free: Mapping[str, int]) -> dict[str,
         "Ipv6CidrBlockAssociationSet": [
             {"AssociationId": key, "Ipv6CidrBlock": block, "Ipv6CidrBlockState": {"State": "associated"}}
             for key, block in subnet_blocks6(subnet)
-        ],
+        ]
+        + ended(subnet, BLOCKS6),
         "PrivateDnsNameOptionsOnLaunch": {
             "HostnameType": subnet.private_dns_name_options_on_launch["HostnameType"],
             "EnableResourceNameDnsARecord": bool(subnet.private_dns_name_options_on_launch["EnableResourceNameDnsARecord"]),

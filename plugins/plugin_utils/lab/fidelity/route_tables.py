@@ -13,6 +13,7 @@ from typing import Any
 
 from ..calls import Call, after, before, instead
 from .emulated import tables_of
+from .ended import TABLES, ended, forget
 from .route_targets import (
     Health,
     carrier_carries,
@@ -93,7 +94,7 @@ def association_views(table: Any) -> list[dict[str, Any]]:
         view = _association(table, key, False)
         view["SubnetId" if target.startswith("subnet-") else "GatewayId"] = target
         views.append(view)
-    return views
+    return views + ended(table, TABLES)
 
 
 def _association(table: Any, key: str, main: bool) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def describe_route_tables(call: Call) -> dict[str, Any]:
     backend = call.backend()
     health = Health(backend)
     tables = named(call, "RouteTableIds", backend.route_tables, "InvalidRouteTableID.NotFound", "routeTable ID")
+    forget(call, tables)
     shown = keep(call, tables, _fields(backend, health), lambda table: backend.tags.get(table.id, {}))
     return paged(call, "RouteTables", shown, lambda table: table_view(backend, table, health), 5, 100)
 

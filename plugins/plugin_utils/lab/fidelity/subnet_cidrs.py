@@ -14,6 +14,7 @@ from ..calls import Call, Refusal, after, before, instead
 from .cidr_rules import Network, check_subnet_block, check_subnet_block6, parse
 from .cidrs import no_ipam
 from .emulated import free_addresses, networks4, networks6, subnet_blocks6, subnet_view, subnets_of
+from .ended import BLOCKS6, end
 from .shapes import find_subnet, find_vpc, invalid, missing
 
 
@@ -92,3 +93,12 @@ def associate_subnet_block(call: Call) -> dict[str, Any]:
             "Ipv6CidrBlockState": {"State": "associating"},
         },
     }
+
+
+@after("ec2", "DisassociateSubnetCidrBlock")
+def show_ended(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    """The association stays to be seen for a while, disassociated."""
+    shown = result["Ipv6CidrBlockAssociation"]
+    kept = {key: shown[key] for key in ("AssociationId", "Ipv6CidrBlock")}
+    end(call, find_subnet(call.backend(), result["SubnetId"]), BLOCKS6, {**kept, "Ipv6CidrBlockState": {"State": "disassociated"}})
+    return {**result, "Ipv6CidrBlockAssociation": {**kept, "Ipv6CidrBlockState": {"State": "disassociating"}}}

@@ -13,20 +13,31 @@ from typing import Any
 from ..calls import Call, instead
 from .dhcp_options import of_vpc
 from .emulated import egress_only_view, free_addresses, internet_gateway_view, subnet_blocks6, subnet_lni, subnet_view, vpc_view
+from .ended import BLOCKS4, BLOCKS6, ended, forget
 from .shapes import all_subnets, keep, named, paged
+
+_ENDED_MEMBERS = {"cidr_block": "CidrBlock", "association_id": "AssociationId", "ipv6_pool": "Ipv6Pool"}
 
 
 def _six(vpc: Any, member: str) -> list[str]:
-    return [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" in item["cidr_block"]]
+    held = [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" in item["cidr_block"]]
+    name = "Ipv6CidrBlock" if member == "cidr_block" else _ENDED_MEMBERS[member]
+    return held + [str(item[name]) for item in ended(vpc, BLOCKS6)]
 
 
 def _four(vpc: Any, member: str) -> list[str]:
-    return [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" not in item["cidr_block"]]
+    held = [str(item[member]) for item in vpc._cidr_block_association_set.values() if ":" not in item["cidr_block"]]
+    return held + [str(item[_ENDED_MEMBERS[member]]) for item in ended(vpc, BLOCKS4)]
 
 
 def _states(vpc: Any, six: bool) -> list[str]:
     items = [item for item in vpc._cidr_block_association_set.values() if (":" in item["cidr_block"]) == six]
-    return [str(item["cidr_block_state"]["state"]) for item in items]
+    return [str(item["cidr_block_state"]["state"]) for item in items] + ["disassociated"] * len(ended(vpc, BLOCKS6 if six else BLOCKS4))
+
+
+def _subnet_six(subnet: Any, member: str) -> list[str]:
+    held = [{"AssociationId": key, "Ipv6CidrBlock": block, "State": "associated"} for key, block in subnet_blocks6(subnet)]
+    return [item[member] for item in held + [{**item, "State": "disassociated"} for item in ended(subnet, BLOCKS6)]]
 
 
 def _aliases(fields: dict[str, Any], others: dict[str, str]) -> dict[str, Any]:
@@ -60,6 +71,7 @@ def describe_vpcs(call: Call) -> dict[str, Any]:
     for vpc in backend.vpcs.values():
         of_vpc(backend, vpc)
     vpcs = named(call, "VpcIds", backend.vpcs, "InvalidVpcID.NotFound", "vpc ID")
+    forget(call, vpcs)
     shown = keep(call, vpcs, _VPC_FIELDS, lambda vpc: backend.tags.get(vpc.id, {}))
     return paged(call, "Vpcs", shown, lambda vpc: vpc_view(backend, vpc))
 
@@ -73,9 +85,9 @@ _SUBNET_FIELDS = _aliases(
         "default-for-az": lambda subnet: bool(subnet.default_for_az),
         "enable-dns64": lambda subnet: bool(getattr(subnet, "lab_dns64", False)),
         "enable-lni-at-device-index": subnet_lni,
-        "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: [block for _other, block in subnet_blocks6(subnet)],
-        "ipv6-cidr-block-association.association-id": lambda subnet: [key for key, _other in subnet_blocks6(subnet)],
-        "ipv6-cidr-block-association.state": lambda subnet: ["associated" for _other in subnet_blocks6(subnet)],
+        "ipv6-cidr-block-association.ipv6-cidr-block": lambda subnet: _subnet_six(subnet, "Ipv6CidrBlock"),
+        "ipv6-cidr-block-association.association-id": lambda subnet: _subnet_six(subnet, "AssociationId"),
+        "ipv6-cidr-block-association.state": lambda subnet: _subnet_six(subnet, "State"),
         "ipv6-native": lambda subnet: bool(subnet.ipv6_native),
         "map-customer-owned-ip-on-launch": lambda _subnet: False,
         "map-public-ip-on-launch": lambda subnet: bool(subnet.map_public_ip_on_launch),
@@ -112,6 +124,7 @@ def describe_subnets(call: Call) -> dict[str, Any]:
     free = free_addresses(backend)
     fields = _SUBNET_FIELDS | {"available-ip-address-count": lambda subnet: free.get(subnet.id, 0)}
     subnets = named(call, "SubnetIds", all_subnets(backend), "InvalidSubnetID.NotFound", "subnet ID")
+    forget(call, subnets)
     shown = keep(call, subnets, fields, lambda subnet: backend.tags.get(subnet.id, {}))
     return paged(call, "Subnets", shown, lambda subnet: subnet_view(backend, subnet, free))
 
