@@ -76,7 +76,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     **{name: (file,) for file, (name, _parser) in _SIMPLE.items()},
     "vpcs": ("Vpcs", "VpcAttributes"),
     "peerings": ("VpcPeeringConnections",),
-    "security_groups": ("SecurityGroups", "SecurityGroupVpcAssociations"),
+    "security_groups": ("SecurityGroups", "SecurityGroupVpcAssociations", "SecurityGroupRules"),
     "rules": ("SecurityGroupRules", "SecurityGroups"),
     "prefix_lists": ("ManagedPrefixLists", "PrefixLists", "PrefixListEntries"),
     "instances": ("Reservations", "Instances"),
@@ -233,9 +233,20 @@ def _groups(snapshot: Snapshot, memo: Memo) -> dict[str, SecurityGroup]:
         if item.get("State") in _ASSOCIATED and item.get("GroupId") and item.get("VpcId"):
             associated[item["GroupId"]].append(item["VpcId"])
     found = _collect(snapshot, "SecurityGroups", parse.security_group, memo)
+    for id_ in _without_rules(snapshot) & found.keys():
+        found[id_] = replace(found[id_], rules_told=False)
     return {
         id_: replace(group, associated_vpcs=tuple(sorted(set(associated[id_])))) if id_ in associated else group
         for id_, group in found.items()
+    }
+
+
+def _without_rules(snapshot: Snapshot) -> set[str]:
+    """Groups of which neither SecurityGroupRules nor their own permissions tell rules."""
+    return {
+        str(item.get("GroupId"))
+        for account, region, item in snapshot.items("SecurityGroups")
+        if (account, region, "SecurityGroupRules") not in snapshot.files and not {"IpPermissions", "IpPermissionsEgress"} <= item.keys()
     }
 
 

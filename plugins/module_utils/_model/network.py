@@ -323,7 +323,9 @@ class Rule(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroup(Resource):
-    """Its rules are in ``Network.rules_of``. ``associated_vpcs``: other VPCs of the Region in which it may be used as well.
+    """Its rules are in ``Network.rules_of``; ``rules_told``: whether they were told, be it that there are none.
+
+    ``associated_vpcs``: other VPCs of the Region in which it may be used as well.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/security-group-assoc.html
     """
@@ -332,6 +334,7 @@ class SecurityGroup(Resource):
     group_name: str
     description: str = ""
     associated_vpcs: tuple[str, ...] = ()
+    rules_told: bool = True
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,8 @@ def _unread(index: Index, groups: tuple[str, ...]) -> tuple[str, str] | None:
         if found is None:
             return "SecurityGroups.json", group
         # SecurityGroups tells the rules too, where SecurityGroupRules is not there.
+        if not found.rules_told:
+            return f"{found.account}/{found.region}/SecurityGroupRules.json", group
         missing = index.missing("SecurityGroupRules", index.network.vpcs.get(found.vpc), "SecurityGroups")
         if missing:
             return missing, group

@@ -369,6 +369,14 @@ def test_rules_of_one_group_alone_are_a_part_and_the_others_keep_their_own() -> 
     assert sorted(found.from_port or 0 for found in told.rules_of["sg-web"]) == [22, 443]
 
 
+def test_rules_that_nothing_tells_are_not_rules_that_are_not_there() -> None:
+    bare, told = {"GroupId": "sg-1", "VpcId": "vpc-1"}, {"IpPermissions": [], "IpPermissionsEgress": []}
+    assert not network(SecurityGroups=[bare]).security_groups["sg-1"].rules_told
+    assert not network(SecurityGroups=[bare | {"IpPermissions": []}]).security_groups["sg-1"].rules_told
+    assert network(SecurityGroups=[bare | told]).security_groups["sg-1"].rules_told
+    assert network(SecurityGroups=[bare], SecurityGroupRules=[]).security_groups["sg-1"].rules_told
+
+
 def test_what_is_told_of_an_interface_beyond_its_addresses() -> None:
     """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInterface.html"""
     pods = {
