@@ -25,6 +25,7 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ import pytest
 pytest.importorskip("asyncssh", reason="asyncssh is not installed")
 
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab import proxy
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.facts import SentKey
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.ssh.sessions import sftp_server
 
 from .ssh_place import DB, DB_PRIVATE, SILENT, WEB, WEB_PRIVATE, WEB_PUBLIC, Loopback, Place, place
@@ -290,6 +292,26 @@ def test_no_other_user(lab: Place, user: str) -> None:
     found = lab.run("ssh", "-o", f"User={user}", WEB_PUBLIC, "true", text=True)
     assert found.returncode == 255
     assert "Permission denied (publickey)" in found.stderr
+
+
+def test_a_key_that_was_sent_opens_until_its_time(lab: Place, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "k"], check=True)
+    (tmp_path / "config").write_text(lab.config.read_text().replace(str(lab.key), str(tmp_path / "k")))
+    public = (tmp_path / "k.pub").read_text().strip()
+    before = lab.plane
+
+    def code(user: str, until: float) -> int:
+        facts = replace(before.facts.hosts[WEB], sent_keys=(SentKey(user, public, until),))
+        lab.plane = replace(before, facts=replace(before.facts, hosts={**before.facts.hosts, WEB: facts}))
+        words = ["ssh", "-F", tmp_path / "config", WEB_PUBLIC, "true"]
+        return subprocess.run(words, capture_output=True, env=lab.environment(), stdin=subprocess.DEVNULL, check=False).returncode
+
+    try:
+        assert code("ec2-user", time.time() + 60) == 0
+        assert code("ec2-user", time.time() - 1) == 255
+        assert code("somebody", time.time() + 60) == 255
+    finally:
+        lab.plane = before
 
 
 def test_another_key_is_refused(lab: Place, tmp_path: Path) -> None:

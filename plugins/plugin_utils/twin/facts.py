@@ -30,6 +30,15 @@ class Dhcp:
 
 
 @dataclass(frozen=True)
+class SentKey:
+    """A public key that opens ssh for ``user`` until a time, in Unix seconds: one line of OpenSSH, ``TYPE BASE64``."""
+
+    user: str
+    key: str
+    until: float
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """Of one instance. ``boots`` grows with each start and reboot; ``authorized`` are OpenSSH public keys of its key pair.
 
@@ -55,6 +64,8 @@ class HostFacts:
     """The private name, with its domain, where it is not made of the address."""
     dhcp: Dhcp | None = Dhcp(("AmazonProvidedDNS",))
     """``None``: the VPC has no DHCP options."""
+    sent_keys: tuple[SentKey, ...] = ()
+    """Of EC2 Instance Connect."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...twin.facts import Dhcp, Facts, HostFacts, Record, Role, Zone
 from ..fidelity.dhcp_options import of_vpc, options_of
+from ..fidelity.instance_connect import sent_keys
 from ..fidelity.launch_options import hostname
 from ..permissions import Request, decide, policies_of_role
 from .asking import backends
@@ -82,6 +83,7 @@ class FactsReader:
             tags=dict(backend.tags.get(instance.id, {})) if options.instance_metadata_tags == "enabled" else None,
             hostname=hostname(instance) if instance.nics else "",
             dhcp=_dhcp(backend, instance),
+            sent_keys=tuple(sent_keys(self._lab, instance.id)),
         )
 
     def _role(self, account: str, region: str, instance: Any, before: HostFacts | None) -> tuple[Role | None, bool]:

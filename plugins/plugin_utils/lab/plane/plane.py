@@ -281,6 +281,9 @@ class DataPlane:
                     hosts |= ids_of(mark.params, mark.told, "i")
                 if mark.action in _ALL_HOSTS:
                     hosts = None
+            elif mark.service == "ec2-instance-connect":
+                if hosts is not None:
+                    hosts |= ids_of(mark.params, mark.told, "i")
             elif mark.service == "iam":
                 hosts = None
             elif mark.service == "route53":
@@ -402,7 +405,7 @@ class DataPlane:
             self._listener = None
 
 
-_FOLLOWED = frozenset({"ec2", "iam", "route53", "cloudformation", "autoscaling"})
+_FOLLOWED = frozenset({"ec2", "ec2-instance-connect", "iam", "route53", "cloudformation", "autoscaling"})
 #: What changes what an instance is beside the network; of the instances that the call names or makes.
 _HOST_ACTIONS = frozenset(
     {

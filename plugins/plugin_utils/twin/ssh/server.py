@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ssh server of all instances: port 22 in each one's network, and a way in beside the network that is like a serial console.
 
-Who may log in: the image's usual user, with a private key to one of the public keys of the instance's EC2 key pair. No password, no root.
+Who may log in: the image's usual user, with a private key to one of the public keys of the instance's EC2 key pair, or to
+one that EC2 Instance Connect has sent for a minute. No password, no root.
 The lab's own key opens the console only, never the network's port 22.
 """
 
@@ -13,6 +14,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -123,7 +125,9 @@ class SshServer:
         facts = self._plane().facts.hosts.get(host) or HostFacts(host)
         if user != facts.user or not key:
             return False
-        return key in {public_data(line) for line in facts.authorized} or (console and key in self._console)
+        now = time.time()
+        lines = [*facts.authorized, *(sent.key for sent in facts.sent_keys if sent.user == user and sent.until > now)]
+        return key in {public_data(line) for line in lines} or (console and key in self._console)
 
     def owner(self, host: str) -> tuple[int, int] | None:
         """User and group id of the instance's user, as this process counts them."""

@@ -134,6 +134,15 @@ def test_metadata_options_and_tags(lab: Any, planes: Planes) -> None:
     assert facts(planes, key).tags == {"tier": "db"}
 
 
+def test_keys_of_instance_connect(lab: Any, planes: Planes) -> None:
+    (key,) = launch(make_vpc(lab))
+    assert facts(planes, key).sent_keys == ()
+    line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9Pb0JrS1hZ2m1Cw2yY8L8m0oXG0O2vT7M4Jt7vQm1x"
+    client = lab.client("ec2-instance-connect")
+    client.send_ssh_public_key(InstanceId=key, InstanceOSUser="ec2-user", SSHPublicKey=f"{line} comment")
+    assert [(sent.user, sent.key) for sent in facts(planes, key).sent_keys] == [("ec2-user", line)]
+
+
 def test_private_zones(lab: Any, planes: Planes) -> None:
     vpc = make_vpc(lab)
     launch(vpc)
