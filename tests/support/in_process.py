@@ -36,20 +36,26 @@ class InProcess:
 
     lab: Lab
 
-    def reply(self, service: str, action: str, params: dict[str, Any]) -> Reply:
-        """The answer as it would go over the wire. Raises what botocore raises of parameters that cannot be written at all."""
+    def arrival(self, service: str, action: str, params: dict[str, Any]) -> Arrival:
+        """A request as it arrives. Raises what botocore raises of parameters that cannot be written at all."""
         model = service_model(service)
         key = self.lab.accounts.by_id[ACCOUNT].access_key
         scope = f"{key}/20260101/{REGION}/{model.signing_name}/aws4_request"
         headers = {"host": "127.0.0.1", "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
         base = Arrival("POST", "/", "", headers, b"", service, model.signing_name, REGION, key, version=model.api_version)
-        arrival = reencode(base, str(model.protocol), action, params)
+        return reencode(base, str(model.protocol), action, params)
+
+    def handle(self, arrival: Arrival) -> Reply:
+        """The answer as it goes over the wire."""
         real = self.lab.credentials
         self.lab.credentials = _Anybody(real)  # type: ignore[assignment]
         try:
             return Endpoint(self.lab).handle(arrival)
         finally:
             self.lab.credentials = real
+
+    def reply(self, service: str, action: str, params: dict[str, Any]) -> Reply:
+        return self.handle(self.arrival(service, action, params))
 
     def ask(self, service: str, action: str, params: dict[str, Any]) -> dict[str, Any]:
         """The answer in boto3's shape. Raises Refusal."""

@@ -163,6 +163,7 @@ class Endpoint:
             if protocol in ("ec2", "query"):
                 claims.check_names(operation_model(*key), arrival.form)
             claims.check(*key, call.params)
+            claims.check_required(arrival.service, operation_model(*key), call.params)
         if lab.throttle == "aws" and protocol == "ec2":
             lab.buckets.take(arrival.action, call.account, call.region, call.params if decoded else arrival.form)
         if lab.flow_records is not None:

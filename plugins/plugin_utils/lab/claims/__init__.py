@@ -82,6 +82,32 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+# The code of a parameter that a service's model requires and a request lacks; in EC2, MissingParameter.
+_LACKING = {"iam": "ValidationError", "sts": "ValidationError", "ssm": "ValidationException", "route53": "InvalidInput"}
+
+
+def check_required(service: str, operation: Any, params: Mapping[str, Any]) -> None:
+    """Refuse a request without a parameter that botocore's model requires, at whatever depth; SDKs do not send such a one."""
+    lacking = next(_lacking(operation.input_shape, params, ""), None)
+    if lacking is not None:
+        raise Refusal(_LACKING.get(service, "MissingParameter"), f"The request must contain the parameter {lacking}")
+
+
+def _lacking(shape: Any, value: Any, above: str) -> Iterator[str]:
+    if shape is None:
+        return
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name in shape.required_members:
+            if value.get(name) is None:
+                yield f"{above}{name}"
+        for name, item in value.items():
+            if name in shape.members:
+                yield from _lacking(shape.members[name], item, f"{above}{name}.")
+    elif shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _lacking(shape.member, item, above)
+
+
 def check_names(operation: Any, form: Mapping[str, str]) -> None:
     """Refuse a parameter of an EC2 or query request that botocore's model does not have, at whatever depth."""
     for key in form:

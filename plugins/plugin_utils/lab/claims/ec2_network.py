@@ -8,7 +8,9 @@ READ: dict[str, str] = {
     "AcceptVpcPeeringConnection": "VpcPeeringConnectionId",
     "AllocateAddress": "Domain Address PublicIpv4Pool NetworkBorderGroup TagSpecifications",
     "AssignIpv6Addresses": "NetworkInterfaceId Ipv6Addresses Ipv6AddressCount",
-    "AssignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses SecondaryPrivateIpAddressCount AllowReassignment",
+    "AssignPrivateIpAddresses": (
+        "NetworkInterfaceId PrivateIpAddresses SecondaryPrivateIpAddressCount AllowReassignment Ipv4Prefixes Ipv4PrefixCount"
+    ),
     "AssignPrivateNatGatewayAddress": "NatGatewayId PrivateIpAddresses PrivateIpAddressCount",
     "AssociateAddress": "AllocationId InstanceId PublicIp NetworkInterfaceId PrivateIpAddress AllowReassociation",
     "AssociateDhcpOptions": "DhcpOptionsId VpcId",
@@ -43,7 +45,7 @@ READ: dict[str, str] = {
     "CreateNetworkAclEntry": "NetworkAclId RuleNumber Protocol RuleAction Egress CidrBlock Ipv6CidrBlock IcmpTypeCode PortRange",
     "CreateNetworkInterface": (
         "SubnetId Description Groups InterfaceType Ipv6AddressCount Ipv6Addresses.Ipv6Address PrivateIpAddress "
-        "PrivateIpAddresses SecondaryPrivateIpAddressCount TagSpecifications"
+        "PrivateIpAddresses SecondaryPrivateIpAddressCount TagSpecifications ConnectionTrackingSpecification"
     ),
     "CreateRoute": (
         "DestinationPrefixListId VpcEndpointId TransitGatewayId LocalGatewayId CarrierGatewayId CoreNetworkArn OdbNetworkArn "
@@ -143,7 +145,8 @@ READ: dict[str, str] = {
     "ModifyInstanceMetadataOptions": "InstanceId HttpTokens HttpPutResponseHopLimit HttpEndpoint HttpProtocolIpv6 InstanceMetadataTags",
     "ModifyManagedPrefixList": "PrefixListId CurrentVersion PrefixListName AddEntries RemoveEntries MaxEntries",
     "ModifyNetworkInterfaceAttribute": (
-        "NetworkInterfaceId Description SourceDestCheck Groups Attachment.AttachmentId Attachment.DeleteOnTermination"
+        "NetworkInterfaceId Description SourceDestCheck Groups Attachment.AttachmentId Attachment.DeleteOnTermination "
+        "ConnectionTrackingSpecification"
     ),
     "ModifyPrivateDnsNameOptions": "InstanceId PrivateDnsHostnameType EnableResourceNameDnsARecord EnableResourceNameDnsAAAARecord",
     "ModifySecurityGroupRules": "GroupId SecurityGroupRules",
@@ -197,7 +200,7 @@ READ: dict[str, str] = {
     "StopInstances": "InstanceIds",
     "TerminateInstances": "InstanceIds",
     "UnassignIpv6Addresses": "NetworkInterfaceId Ipv6Addresses",
-    "UnassignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses",
+    "UnassignPrivateIpAddresses": "NetworkInterfaceId PrivateIpAddresses Ipv4Prefixes",
     "UnassignPrivateNatGatewayAddress": "NatGatewayId PrivateIpAddresses",
     "UnmonitorInstances": "InstanceIds",
     "UpdateSecurityGroupRuleDescriptionsEgress": "GroupId GroupName IpPermissions SecurityGroupRuleDescriptions",

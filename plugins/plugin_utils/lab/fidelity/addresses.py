@@ -78,6 +78,8 @@ def check(cidr: str, wanted: str, used: Collection[str]) -> str:
 def _held(eni: Any) -> Iterable[str]:
     yield from (item["PrivateIpAddress"] for item in eni.private_ip_addresses)
     yield from eni.ipv6_addresses
+    for prefix in getattr(eni, "lab_prefixes", ()):
+        yield from (str(address) for address in ipaddress.IPv4Network(prefix))
 
 
 def used_in(backend: Any, subnet: str) -> set[str]:

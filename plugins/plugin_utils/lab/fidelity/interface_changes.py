@@ -13,6 +13,7 @@ from typing import Any
 from ..calls import Call, Refusal, instead
 from .addresses import take, take_ipv6
 from .interface_attachments import attachment, end_attachment
+from .interface_options import check_tracking, take_prefixes
 from .interfaces import find, groups_for, identifiers, set_groups
 from .shapes import clean, find_instance, invalid
 
@@ -51,6 +52,8 @@ def modify(call: Call) -> dict[str, Any]:
         eni.source_dest_check = bool(params["SourceDestCheck"].get("Value"))
         if eni.instance is not None and eni.device_index == 0:
             eni.instance.source_dest_check = eni.source_dest_check
+    if params.get("ConnectionTrackingSpecification"):
+        eni.lab_tracking = {**getattr(eni, "lab_tracking", {}), **check_tracking(params["ConnectionTrackingSpecification"])}
     if params.get("Description") is not None:
         eni.description = str(params["Description"].get("Value") or "")
     if params.get("Attachment"):
@@ -109,9 +112,19 @@ def assign(call: Call) -> dict[str, Any]:
     eni = find(backend, str(params.get("NetworkInterfaceId") or ""))
     wanted = [str(item) for item in params.get("PrivateIpAddresses") or []]
     _move_here(backend, eni, wanted, allowed=bool(params.get("AllowReassignment")))
-    new = take(backend, eni.subnet, max(len(wanted), int(params.get("SecondaryPrivateIpAddressCount") or 0)), wanted)
+    listed = [str(item) for item in params.get("Ipv4Prefixes") or []]
+    number = int(params.get("SecondaryPrivateIpAddressCount") or 0)
+    prefixes = take_prefixes(backend, eni.subnet, max(len(listed), int(params.get("Ipv4PrefixCount") or 0)), listed)
+    if prefixes and (wanted or number):
+        raise Refusal("InvalidParameterCombination", "Private IP addresses and prefixes cannot be assigned in one request.")
+    new = take(backend, eni.subnet, max(len(wanted), number), wanted)
     eni.private_ip_addresses += [{"Primary": False, "PrivateIpAddress": item} for item in new]
-    return {"NetworkInterfaceId": eni.id, "AssignedPrivateIpAddresses": [{"PrivateIpAddress": item} for item in new]}
+    eni.lab_prefixes = [*getattr(eni, "lab_prefixes", ()), *prefixes]
+    return {
+        "NetworkInterfaceId": eni.id,
+        "AssignedPrivateIpAddresses": [{"PrivateIpAddress": item} for item in new],
+        "AssignedIpv4Prefixes": [{"Ipv4Prefix": item} for item in prefixes],
+    }
 
 
 def _move_here(backend: Any, eni: Any, wanted: list[str], allowed: bool) -> None:
@@ -146,7 +159,12 @@ def unassign(call: Call) -> dict[str, Any]:
             raise invalid(f"Some of the specified addresses are not assigned to interface {eni.id}: {item}")
         if have[item].get("Primary"):
             raise invalid(f"The primary address {item} of interface {eni.id} cannot be unassigned")
+    prefixes = [str(item) for item in call.params.get("Ipv4Prefixes") or []]
+    for item in prefixes:
+        if item not in getattr(eni, "lab_prefixes", ()):
+            raise invalid(f"Some of the specified prefixes are not assigned to interface {eni.id}: {item}")
     eni.private_ip_addresses = [item for item in eni.private_ip_addresses if item["PrivateIpAddress"] not in gone]
+    eni.lab_prefixes = [item for item in getattr(eni, "lab_prefixes", ()) if item not in prefixes]
     return {"Return": True}
 
 

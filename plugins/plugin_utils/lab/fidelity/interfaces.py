@@ -14,6 +14,7 @@ from typing import Any
 from ..calls import Call, Refusal, instead
 from .addresses import private_name, public_name, take, take_ipv6
 from .interface_attachments import attachment, attachment_fields, attachment_or_ended
+from .interface_options import check_tracking, shown
 from .shapes import (
     clean,
     find_group,
@@ -165,6 +166,7 @@ def show(backend: Any, eni: Any, elastic: Elastic) -> dict[str, Any]:
             "Association": elastic.association(eni, eni.private_ip_address),
             "Attachment": attachment(eni),
             "TagSet": tags_of(backend, eni.id),
+            **shown(eni),
         }
     )
 
@@ -198,7 +200,9 @@ def create(call: Call) -> dict[str, Any]:
     number = int(params.get("Ipv6AddressCount") or 0)
     ipv6 = take_ipv6(backend, subnet, max(number, len(six)), six)
     tags = tags_asked(call, "network-interface")
+    tracking = check_tracking(params.get("ConnectionTrackingSpecification") or {})
     eni = make(call, subnet, found, groups, str(params.get("Description") or ""), ipv6)
+    eni.lab_tracking = tracking
     if params.get("InterfaceType"):
         eni.interface_type = str(params["InterfaceType"])
     put_tags(backend, eni.id, tags)
