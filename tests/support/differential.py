@@ -15,115 +15,66 @@ import random
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
 from ansible_collections.cloudnet.vpc.plugins.module_utils._reach.reach import reach
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin import tree
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.blocks import host
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.gateways import INTERNET
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.hosts import local
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.network import Memo, compile_network
-from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.compile.outside import outside
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.kernel.sync import NetworkKernel
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.render import render
+from ansible_collections.cloudnet.vpc.plugins.plugin_utils.twin.state import Address, KernelState
 
-from . import network_json
+from .disagreements import keep, kept, shrink
 from .packets import PORTS, Ears, Flow, ask
 from .wild_networks import wild
-
-Case = tuple[Flow, str, str, int]
-"""The flow in packets, and reach's source, destination and family."""
-
-
-def cases(network: Network, chance: random.Random, count: int) -> list[Case]:
-    """Questions of which each has one meaning for both readers."""
-    running = [item for item in network.instances.values() if item.state == "running"]
-    enis = {item.id: network.interfaces[item.interfaces[0]] for item in network.instances.values()}
-    known = Counter(address for item in network.interfaces.values() for address in (*item.private_ips, *item.ipv6s))
-    found: list[Case] = []
-    around = outside(network)
-    if not running:
-        return found
-    for _number in range(count * 4):
-        if len(found) == count:
-            break
-        protocol, port = chance.choice((("tcp", 0), ("tcp", 0), ("udp", 0), ("icmp", 0)))
-        port = chance.choice(PORTS) if protocol != "icmp" else 0
-        source, target = chance.choice(running), chance.choice(list(network.instances.values()))
-        there = network.interfaces[chance.choice(target.interfaces)]
-        kind = chance.choice(("private",) * 6 + ("six", "six", "public", "out", "out6", "in", "in"))
-        if kind == "in":
-            if there.public_ips:
-                public = there.public_ips[there.private_ips[0]]
-                found.append((Flow("internet", public, target.id, protocol, port, around.controller), around.controller, public, 4))
-            continue
-        if kind == "out":
-            found.append((Flow(source.id, around.server, "internet", protocol, port), source.id, around.server, 4))
-            continue
-        if kind == "out6":
-            if enis[source.id].ipv6s:
-                found.append((Flow(source.id, around.server_6, "internet", protocol, port), source.id, around.server_6, 6))
-            continue
-        if source.id == target.id:
-            continue
-        addresses = {"private": there.private_ips, "six": there.ipv6s, "public": tuple(there.public_ips.values())}[kind]
-        family = 6 if kind == "six" else 4
-        if not addresses or (family == 6 and not enis[source.id].ipv6s):
-            continue
-        address = chance.choice(addresses)
-        # An echo does not say who sent it.
-        if protocol == "icmp" and known[address] > 1:
-            continue
-        found.append(
-            (
-                Flow(source.id, address, target.id, protocol, port),
-                source.id,
-                address if kind == "public" else f"{address}@{there.vpc}",
-                family,
-            )
-        )
-    return found
+from .wild_questions import DNS, Case, Questions, in_use
 
 
 def compare(
-    kernel: NetworkKernel, network: Network, questions: list[Case], memo: Memo | None = None
+    kernel: NetworkKernel, network: Network, questions: list[Case], memo: Memo | None = None, longest: float = 6.0
 ) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """Build the network, ask both, and tell where they differ."""
-    live = frozenset(item.id for item in network.instances.values() if item.state == "running")
-    kernel.apply(compile_network(network, live, memo))
-    state = compile_network(network, live, memo)
+    """Build the network, ask both, and tell where they differ. ``longest``: seconds for the second answer of who disagrees."""
+    state = _peopled(network, compile_network(network, in_use(network), memo), [case.flow for case in questions])
+    kernel.apply(state)
     counts: Counter[str] = Counter()
     asked: list[tuple[Case, Any]] = []
     for case in questions:
-        flow, source, target, family = case
-        if flow.source not in state.namespaces:
-            counts["no namespace"] += 1
-            continue
-        verdict = reach(network, source, target, flow.protocol, flow.port or None, family=family)
+        flow = case.flow
+        verdict = reach(network, case.source, case.target, flow.protocol, flow.port or None, family=case.family)
         counts[verdict.verdict] += 1
+        if case.kind and verdict.verdict != "unknown":
+            counts[f"{case.kind}: {verdict.verdict}"] += 1
         if verdict.verdict != "unknown":
             asked.append((case, verdict))
-    hosts = [name for name in (*live, "internet") if name in state.namespaces]
-    around = outside(network)
-    at = {"internet": (around.server, around.server_6)}
-    for item in network.interfaces.values():
-        at[item.instance] = (*at.get(item.instance, ()), *item.private_ips, *item.ipv6s)
-    ears = Ears(kernel, hosts, at=at)
+    sent = [place for place, (case, _verdict) in enumerate(asked) if case.flow.target and case.flow.source in state.namespaces]
+    flows = [asked[place][0].flow for place in sent]
+    ears = Ears(kernel, state.namespaces, ports=(*PORTS, DNS), at=_addresses(state, flows))
     try:
-        observed = ask(kernel, ears, [case[0] for case, _verdict in asked])
-        wrong = [place for place, got in enumerate(observed) if got != asked[place][1].reachable]
+        answered = dict(zip(sent, ask(kernel, ears, flows), strict=True))
+        wrong = [place for place, (_case, verdict) in enumerate(asked) if answered.get(place, False) != verdict.reachable]
         # On a busy machine an answer may come late: who disagrees is asked again, at leisure.
-        again = ask(kernel, ears, [asked[place][0][0] for place in wrong], quiet=2.0, longest=6.0) if wrong else []
+        doubted = [place for place in wrong if place in answered]
+        flows = [asked[place][0].flow for place in doubted]
+        answered.update(zip(doubted, ask(kernel, ears, flows, quiet=longest / 3, longest=longest) if doubted else [], strict=True))
     finally:
         ears.close()
     differences = []
-    for place, got in zip(wrong, again, strict=True):
-        (flow, source, target, _family), verdict = asked[place]
+    for place in wrong:
+        got = answered.get(place, False)
+        case, verdict = asked[place]
+        flow = case.flow
         if got != verdict.reachable:
             differences.append(
                 {
-                    "question": asked[place][0],
-                    "flow": f"{flow.protocol} {source} -> {target} ({flow.target}) port {flow.port}",
+                    "question": case,
+                    "flow": f"{flow.protocol} {case.source} -> {case.target} ({flow.target}) port {flow.port}",
                     "reach": verdict.verdict,
                     "kernel": "answers" if got else "silent",
                     "blockers": [
@@ -135,61 +86,40 @@ def compare(
                 }
             )
     counts["compared"] += len(asked)
+    counts["sent"] += len(sent)
     return differences, counts
+
+
+def _peopled(network: Network, state: KernelState, flows: list[Flow]) -> KernelState:
+    """The state with all who ask from the internet, and with AWS's services at the addresses of its lists: it has few hosts of its own."""
+    internet = state.namespaces.get(INTERNET)
+    if internet is None:
+        return state
+    asking = {Address("lo", host(flow.bind)) for flow in flows if flow.source == INTERNET}
+    services = {local(block) for item in network.prefix_lists.values() if item.account == "AWS" for block in item.entries or ()}
+    peopled = replace(internet, addresses=internet.addresses | asking, routes=internet.routes | services)
+    return replace(state, namespaces={**state.namespaces, INTERNET: peopled})
+
+
+def _addresses(state: KernelState, flows: list[Flow]) -> dict[str, set[str]]:
+    """Where each namespace is asked: at its own addresses, and at those of a whole block that it answers for."""
+    found = {name: {item.cidr.partition("/")[0] for item in place.addresses} for name, place in state.namespaces.items()}
+    for name, place in state.namespaces.items():
+        blocks = [ip_network(route.destination) for route in place.routes if route.kind == "local"]
+        found[name] |= {flow.target for flow in flows if any(ip_address(flow.target) in block for block in blocks)}
+    return found
 
 
 def differs(kernel: NetworkKernel, network: Network, case: Case) -> bool:
     """Whether the two readers differ on this one question; a network that one of them cannot read does not count."""
     try:
-        return bool(compare(kernel, network, [case])[0])
+        return bool(compare(kernel, network, [case], longest=1.0)[0])
     except Exception:
         return False
 
 
-def shrink(kernel: NetworkKernel, network: Network, case: Case) -> Network:
-    """The same disagreement with as little around it as can be."""
-    changed = True
-    while changed:
-        changed = False
-        for field in fields(network):
-            if field.name in ("complete", "warnings", "others"):
-                continue
-            for key in list(getattr(network, field.name)):
-                smaller = replace(network, **{field.name: {one: item for one, item in getattr(network, field.name).items() if one != key}})
-                if differs(kernel, smaller, case):
-                    network, changed = smaller, True
-        for table in list(network.route_tables.values()):
-            for route in table.routes:
-                kept = replace(table, routes=tuple(item for item in network.route_tables[table.id].routes if item != route))
-                smaller = replace(network, route_tables={**network.route_tables, table.id: kept})
-                if route.via != "local" and differs(kernel, smaller, case):
-                    network, changed = smaller, True
-    return network
-
-
-def keep(folder: Path, name: str, network: Network, case: Case) -> None:
-    """Write a case, for a person to say what it is about and who was right (``story``, ``reachable``)."""
-    flow, source, target, family = case
-    told = {
-        "story": "",
-        "reachable": None,
-        "flow": asdict(flow),
-        "source": source,
-        "target": target,
-        "family": family,
-        "network": network_json.dump(network),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def kept(folder: Path) -> list[dict[str, Any]]:
-    """The cases of a folder, with their networks read."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        found.append({**told, "name": path.stem, "network": network_json.load(told["network"]), "flow": Flow(**told["flow"])})
-    return found
+_WRITTEN = {True: "reachable", False: "blocked", None: "unknown"}
+"""A kept case's ``reachable`` as a verdict."""
 
 
 def again(folder: Path) -> int:
@@ -197,21 +127,21 @@ def again(folder: Path) -> int:
     kernel = NetworkKernel()
     bad = 0
     for case in kept(folder):
-        question = (case["flow"], case["source"], case["target"], case["family"])
+        question = Case(case["flow"], case["source"], case["target"], case["family"])
         differences, _counts = compare(kernel, case["network"], [question])
         for difference in differences:
             del difference["question"]
         verdict = reach(
             case["network"], case["source"], case["target"], case["flow"].protocol, case["flow"].port or None, family=case["family"]
         )
-        fine = not differences and verdict.reachable is case["reachable"]
+        fine = not differences and verdict.verdict == _WRITTEN[case["reachable"]]
         bad += not fine
         print(json.dumps({"case": case["name"], "fine": fine, "reach": verdict.verdict, "differences": differences}), flush=True)
     kernel.close()
     return 1 if bad else 0
 
 
-def inside(seeds: range, flows: int, show: bool, save: Path | None = None) -> int:
+def inside(seeds: range, flows: int, show: bool, save: Path | None = None, open_too: bool = False) -> int:
     """The program's work, as process 1 of its own namespaces."""
     kernel = NetworkKernel()
     total: Counter[str] = Counter()
@@ -220,7 +150,7 @@ def inside(seeds: range, flows: int, show: bool, save: Path | None = None) -> in
     memo = Memo()
     for seed in seeds:
         network = wild(seed)
-        questions = cases(network, random.Random(seed), flows)
+        questions = Questions(network, random.Random(seed), open_too).draw(flows)
         # The difference to the network before is applied, by a memory that is new now and then.
         memo = Memo() if seed % 3 == 0 else memo
         differences, counts = compare(kernel, network, questions, memo)
@@ -229,11 +159,11 @@ def inside(seeds: range, flows: int, show: bool, save: Path | None = None) -> in
             bad += 1
             question = difference.pop("question")
             if save is not None:
-                keep(save, f"seed_{seed}_{bad}", shrink(kernel, network, question), question)
+                smaller = shrink(network, lambda other, question=question: differs(kernel, other, question))
+                keep(save, f"seed_{seed}_{bad}", smaller, question)
             print(json.dumps({"seed": seed, **difference}), flush=True)
         if show:
-            live = frozenset(item.id for item in network.instances.values() if item.state == "running")
-            print(render(compile_network(network, live)))
+            print(render(compile_network(network, in_use(network))))
     print(json.dumps({"networks": len(seeds), **total, "disagreements": bad, "seconds": round(time.monotonic() - began, 1)}), flush=True)
     kernel.close()
     return 1 if bad else 0
@@ -247,6 +177,7 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print what the kernel is to hold")
     parser.add_argument("--save", type=Path, help="a folder for the cases found, made as small as can be")
     parser.add_argument("--again", type=Path, help="ask the kept cases of a folder, and nothing else")
+    parser.add_argument("--open", action="store_true", help="ask also what the readers are known to differ on (tests/twin/cases/open)")
     given = parser.parse_args()
     tree.enter()
     child = os.fork()
@@ -254,7 +185,7 @@ def main() -> int:
         code = 2
         try:
             tree.settle()
-            code = again(given.again) if given.again else inside(range(*given.seeds), given.flows, given.show, given.save)
+            code = again(given.again) if given.again else inside(range(*given.seeds), given.flows, given.show, given.save, given.open)
         except BaseException:
             import traceback
 

@@ -16,6 +16,19 @@ from support.namespaces import needs_namespaces
 
 pytestmark = needs_namespaces
 CASES = Path(__file__).parent / "cases"
+BOTH = (
+    "between hosts",
+    "to the internet",
+    "from the internet",
+    "to what aws runs",
+    "to the router",
+    "to a service",
+    "to an address of two",
+    "to a prefix",
+    "from a prefix",
+)
+"""Kinds of questions of which some are answered."""
+KINDS = (*BOTH, "from beyond", "from what aws runs", "to what does not run", "from what does not run", "to nobody")
 
 
 def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -40,8 +53,12 @@ def test_reach_says_what_packets_do() -> None:
     assert code == 0
     # Enough of each answer, or the comparison says little.
     assert counts["compared"] >= 1000
-    assert counts["reachable"] >= 150
+    assert counts["reachable"] >= 100
     assert counts["blocked"] >= 150
+    for kind in KINDS:
+        assert sum(count for name, count in counts.items() if name.startswith(f"{kind}: ")) >= 10, kind
+    for kind in BOTH:
+        assert counts[f"{kind}: reachable"] >= 3, kind
 
 
 def test_what_once_differed_does_not_any_more() -> None:
