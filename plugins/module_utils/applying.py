@@ -200,6 +200,10 @@ class Application:
             above = [ref for ref in refs(action.after) if outcome.ids.get(ref) != rest.ids.get(ref)]
             if rest.ids.get(name, identifier) == identifier and not above:
                 yield name
+        # A rule that its group tells and the list of rules does not yet has none of our tags: it would be taken for somebody else's.
+        groups = {str((action.after or {})["group"]): action.name for action in outcome.done if action.kind == "rule" and action.after}
+        touched = {outcome.ids.get(group, group): name for group, name in groups.items()}
+        yield from (touched[rule.group] for rule in network.rules.values() if rule.group in touched and not rule.id.startswith("sgr-"))
         yield from (action.name for action in rest if _place(action, rest.ids) in self._done)
 
 

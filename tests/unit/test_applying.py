@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network, Vpc
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network, Rule, Vpc
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot
-from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.actions import SECOND, Action, Plan
+from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.actions import SECOND, Action, Plan, Ref
 from ansible_collections.cloudnet.vpc.plugins.module_utils._plan.apply import Failure, Outcome
 from ansible_collections.cloudnet.vpc.plugins.module_utils.applying import GRACE, Application, Seen
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import ApplyError, ApprovalError, AwsError, Finding, PreflightError
@@ -65,6 +65,17 @@ def test_a_list_that_lags_is_waited_for_and_nothing_is_made_twice() -> None:
     script = Script([], [(network(), PLAN), (network(), PLAN), (network("vpc-2"), DONE)])
     script.run(PLAN)
     assert script.done == [["create vpcs.a"]] and len(script.slept) == 2
+
+
+def test_a_rule_that_only_its_group_tells_is_waited_for() -> None:
+    """The list of rules lags behind, and with it the tags by which the rule is ours."""
+    ref = Ref("vpcs.a.security_groups.g")
+    make = replace(MAKE, kind="rule", name="vpcs.a.security_groups.g.allow: all from 10.0.0.0/8", after={"group": ref})
+    told = Rule(id="sg-1:in:-1:10.0.0.0/8", account=MAKE.account, region=MAKE.region, group="sg-1", egress=False, protocol="-1")
+    early, late = (Network(rules={rule.id: rule}) for rule in (told, replace(told, id="sgr-1")))
+    plan = Plan("t", (make,), {ref.name: "sg-1"})
+    script = Script([], [(early, replace(plan, actions=())), (late, replace(plan, actions=()))])
+    assert script.run(plan)[1] is late and len(script.slept) == 1
 
 
 @pytest.mark.parametrize("code", ["UnauthorizedOperation", "VpcLimitExceeded", "WaitTimedOut", "Nonsense"])
