@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..calls import Call, Refusal, before, instead
-from .shapes import find_instance
 
 
 def _refuse_ids(call: Call, member: str, code: str, noun: str) -> None:
@@ -34,29 +33,6 @@ def instance_connect_endpoints(call: Call) -> dict[str, Any]:
 def no_instance_connect(call: Call) -> None:
     """The lab makes none."""
     raise _lacking(call, "has no Instance Connect Endpoints; use Session Manager or a bastion")
-
-
-@before("ec2-instance-connect", "SendSSHPublicKey")
-def no_pushed_keys(call: Call) -> None:
-    """An answer of success would have to let the key in for 60 seconds.
-
-    Source: https://docs.aws.amazon.com/ec2-instance-connect/latest/APIReference/API_SendSSHPublicKey.html
-    """
-    try:
-        find_instance(call.backend(), call.params.get("InstanceId", ""))
-    except Refusal:
-        raise Refusal("EC2InstanceNotFoundException", "The specified instance was not found.") from None
-    raise _lacking(call, "lets nobody in by a key that was sent; use a key pair or Session Manager")
-
-
-@before("ec2-instance-connect", "SendSerialConsoleSSHPublicKey")
-def no_serial_console(call: Call) -> None:
-    """As an account that never enabled it.
-
-    Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configure-access-to-serial-console.html
-    """
-    why = "Your account is not authorized to use the EC2 Serial Console. To authorize your account, run the EnableSerialConsoleAccess API."
-    raise Refusal("SerialConsoleAccessDisabledException", why)
 
 
 @instead("ec2", "DescribeVpcBlockPublicAccessOptions")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .vpc_helpers import make_vpc, refused
+from .vpc_helpers import refused
 
 
 def test_none_of_it(lab: Any) -> None:
@@ -64,19 +64,6 @@ def test_filters_and_pages_of_what_there_is_none_of(lab: Any, call: str, name: s
 def test_said_plainly(lab: Any, action: str, params: dict[str, Any], words: str) -> None:
     with refused("UnsupportedOperation", words):
         getattr(lab.client("ec2"), action)(**params)
-
-
-def test_a_key_that_would_open_nothing_is_not_taken(lab: Any) -> None:
-    client, key = lab.client("ec2-instance-connect"), f"ssh-ed25519 {'A' * 68}"
-    vpc = make_vpc(lab)
-    launched = vpc.client.run_instances(ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1, SubnetId=vpc.subnet("10.0.1.0/24"))
-    instance = launched["Instances"][0]["InstanceId"]
-    with refused("UnsupportedOperation", "Session Manager"):
-        client.send_ssh_public_key(InstanceId=instance, InstanceOSUser="ec2-user", SSHPublicKey=key)
-    with refused("EC2InstanceNotFoundException"):
-        client.send_ssh_public_key(InstanceId="i-0123456789abcdef0", InstanceOSUser="ec2-user", SSHPublicKey=key)
-    with refused("SerialConsoleAccessDisabledException"):
-        client.send_serial_console_ssh_public_key(InstanceId=instance, SSHPublicKey=key)
 
 
 def test_quotas_are_those_that_hold(lab: Any) -> None:
