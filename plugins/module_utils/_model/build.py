@@ -71,6 +71,8 @@ _JOINED = (
     "TransitGatewayPropagations",
 )
 
+#: A file to those that tell the same, and are taken in its place where it is not there: a part of it is no reason to trust them alone.
+_TOLD_TWICE: Mapping[str, tuple[str, ...]] = {"SecurityGroupRules": ("SecurityGroups",)}
 #: The Network's field to the files that it is made of: what else a snapshot holds does not change it.
 SOURCES: Mapping[str, tuple[str, ...]] = {
     **{name: (file,) for file, (name, _parser) in _SIMPLE.items()},
@@ -151,7 +153,8 @@ def build(snapshot: Snapshot) -> Network:
     for (_other, _other, file), items in sorted(snapshot.files.items(), key=lambda entry: entry[0]):
         if file not in _SIMPLE and file not in _JOINED:
             others[file] = others.get(file, ()) + tuple(item if isinstance(item, Mapping) else {"Value": item} for item in items)
-    complete = frozenset(snapshot.files) - {(fault.account, fault.region, fault.file) for fault in faults}
+    partial = {(fault.account, fault.region, file) for fault in faults for file in (fault.file, *_TOLD_TWICE.get(fault.file, ()))}
+    complete = frozenset(snapshot.files) - partial
     told = (*snapshot.warnings, *warnings(fresh))
     return Network(**fields, others=others, complete=complete, untold=snapshot.untold, warnings=told, faults=faults)
 
@@ -322,7 +325,9 @@ def _interfaces(snapshot: Snapshot, memo: Memo) -> dict[str, Interface]:
                 if link.get("NetworkInterfaceId") and link["NetworkInterfaceId"] not in found:
                     known: Interface | None = memo.known(link)
                     made = known or memo.keep(parse.interface(link, owner.account, owner.region, owner.id), link)
-                    found[link["NetworkInterfaceId"]] = made
+                    # Beside a file of their own that leaves it out, a link that tells no address is no interface to judge by.
+                    if made.private_ips or made.ipv6s or (owner.account, owner.region, "NetworkInterfaces") not in snapshot.files:
+                        found[link["NetworkInterfaceId"]] = made
     return found
 
 

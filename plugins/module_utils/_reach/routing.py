@@ -201,7 +201,8 @@ def transit_lookup(index: Index, table: TransitTable, address: str) -> TransitFo
     opaque = []
     for id_ in table.propagations or ():
         attachment = network.transit_attachments.get(id_)
-        if attachment is None or attachment.type != "vpc":
+        # A VPC that was not observed, or whose item was left out, propagates blocks that nobody knows.
+        if attachment is None or attachment.type != "vpc" or not index.cidrs(attachment.resource):
             opaque.append(id_)
             continue
         for cidr in index.cidrs(attachment.resource):

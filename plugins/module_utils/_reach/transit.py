@@ -71,7 +71,10 @@ def _enter(walk: Walk, subnet: Subnet, here: TransitAttachment) -> bool:
         return True
     doors = [network.subnets[id_] for id_ in here.subnets if id_ in network.subnets]
     door = next((item for item in doors if item.zone == subnet.zone), None)
-    if door is None:
+    if door is None and len(doors) < len(here.subnets):
+        missing = f"{here.account}/{here.region}/Subnets.json"
+        walk.doubt("NOT_OBSERVED", here.id, name, f"not all subnets of {here.id} were observed", missing)
+    elif door is None:
         why = f"{here.id} has no subnet in {subnet.zone}, where {explain.name(subnet)} is"
         walk.block("TGW_ROUTE_AZ_RESTRICTION", here.id, name, why, explain.other(f"add a subnet of {subnet.zone} to {here.id}"))
     else:
