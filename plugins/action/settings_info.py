@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -46,6 +47,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if lines:
             return {**result, "failed": True, "msg": "; ".join(lines)}
         try:
-            return {**result, "changed": False, **settled(arguments)}
+            found = {**result, "changed": False, **settled(arguments)}
         except ValueError as error:
             return {**result, "failed": True, "msg": str(error)}
+        # A mapping may hold user data and external ids: it is registered, and -v shows none of it.
+        return {**found, "_ansible_no_log": True} if isinstance(found["topology"], Mapping) else found

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,4 +93,22 @@ def test_what_topology_info_is_told_is_registered_and_not_shown(tmp_path: Path) 
     )
     done = subprocess.run(["ansible-playbook", "-vvvv", str(play)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "the-user-data" not in done.stdout and "the-external-id" not in done.stdout
+
+
+def test_what_playbooks_settle_on_is_not_shown(tmp_path: Path) -> None:
+    tasks = Path(__file__).parents[3] / "playbooks" / "tasks" / "target.yml"
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps({"cloudnet_topology": TOPOLOGY, "cloudnet_target": "aws", "cloudnet_artifacts": str(tmp_path)}))
+    play = tmp_path / "play.yml"
+    play.write_text(
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n"
+        "  vars: {ansible_python_interpreter: '{{ ansible_playbook_python }}'}\n  tasks:\n"
+        f"    - ansible.builtin.include_tasks: {tasks}\n"
+        "    - ansible.builtin.assert: {quiet: true, that: 'cloudnet_run.instances[0].user_data | length > 9'}\n"
+    )
+    command = ["ansible-playbook", "-vvvv", "-e", f"@{given}", str(play)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Go by them" in done.stdout
     assert "the-user-data" not in done.stdout and "the-external-id" not in done.stdout
