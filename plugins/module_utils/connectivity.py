@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._model.network import Network, Rule
 from ._plan.context import Context
@@ -164,7 +164,7 @@ def _checked(world: World, query: Query) -> dict[str, Any]:
     }
 
 
-_NamedEnd = tuple[str, End | None]
+_NamedEnd: TypeAlias = "tuple[str, End | None]"
 
 
 def _pairs(world: World, query: Query) -> list[tuple[_NamedEnd, _NamedEnd]]:

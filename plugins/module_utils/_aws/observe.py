@@ -14,8 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from .._model.files import Item, Place, item_id
 from .._model.network import NAME_TAG, TOPOLOGY_TAG
-from .._model.snapshot import Item, Place, Snapshot, item_id, plain, sorted_items
+from .._model.snapshot import Snapshot, plain, sorted_items
 from ..errors import AwsError, CredentialsError, EndpointUnreachable
 from .seam import Caller
 

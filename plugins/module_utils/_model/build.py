@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import parse, rules, transit
+from .files import Item
 from .gate import BAD_SHAPE, Fault, Gate, named, warnings
 from .network import (
     EncryptionControl,
@@ -30,7 +31,7 @@ from .network import (
     TransitTable,
     Vpc,
 )
-from .snapshot import Item, Snapshot
+from .snapshot import Snapshot
 
 T = TypeVar("T", bound=Resource)
 

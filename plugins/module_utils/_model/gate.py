@@ -187,6 +187,10 @@ def named(file: str, item: Any, number: int) -> str:
     return told if grammar.WORD.fullmatch(told) or grammar.is_address(told) else f"item {number}"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _value(value: Any, key: str, path: str) -> Any:
     """A value as it may come in: itself, or a copy with changed texts. Raises _Wrong."""
     if isinstance(value, str):
@@ -199,7 +203,7 @@ def _value(value: Any, key: str, path: str) -> Any:
         found = [_value(one, key, f"{path}[{place}]") for place, one in enumerate(value)]
         if any(one is not old for one, old in zip(found, value, strict=True)):
             return found
-    elif key in RULES and value is not None and not (RULES[key] in (_ACCOUNT, _PROTOCOL) and type(value) is int):
+    elif key in RULES and value is not None and not (RULES[key] in (_ACCOUNT, _PROTOCOL) and _is_number(value)):
         raise _Wrong(path, RULES[key].code, f"is {shown(value)}, a text was expected")
     return value
 

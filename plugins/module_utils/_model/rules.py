@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from .network import AclEntry, Rule
 
@@ -75,7 +75,7 @@ def rule(item: Mapping[str, Any], account: str, region: str, tags: Mapping[str, 
 
 
 #: What a rule says, whatever its id.
-Content = tuple[bool, str, int | None, int | None, str]
+Content: TypeAlias = "tuple[bool, str, int | None, int | None, str]"
 
 
 def content(rule: Rule) -> Content:

@@ -23,10 +23,7 @@ from typing import Any
 from ..errors import SnapshotError
 from . import gate, nulls
 from .contradictions import contradictions
-from .files import ID_KEYS as ID_KEYS
-from .files import Item as Item
-from .files import Place as Place
-from .files import item_id as item_id
+from .files import ID_KEYS, Item, Place, item_id
 from .gate import Fault
 from .grammar import ACCOUNT, REGION, WORD
 

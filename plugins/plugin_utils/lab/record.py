@@ -158,7 +158,8 @@ def _read(path: Path) -> Record:
         raise ValueError(f"its format is {values.get('format')!r}, and not {FORMAT}")
     for field in fields(Record):
         kind = int if field.name in _NUMBERS else str
-        if type(values.get(field.name)) is not kind:
+        value = values.get(field.name)
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"{field.name} is {'missing' if field.name not in values else 'no number' if kind is int else 'no text'}")
     found = Record(**{field.name: values[field.name] for field in fields(Record)})
     if found.pid <= 1:

@@ -13,8 +13,11 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
-LIMITS: Mapping[str, Mapping[str, str]] = {"memory": {"memory.max": str(2 << 30), "memory.swap.max": "0"}, "pids": {"pids.max": "2048"}}
+LIMITS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"memory": {"memory.max": str(2 << 30), "memory.swap.max": "0"}, "pids": {"pids.max": "2048"}}
+)
 """By controller: files of an instance's group and their values. Files in an instance's memory count as its memory."""
 _PREFIX = "cloudnet-"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.observe import FILTER_VALUES, READS, Scope, observe, observe_all
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import ID_KEYS, SINGLE
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.files import ID_KEYS
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import SINGLE
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import AccessDenied, AwsError, CredentialsError
 
 from .aws_fakes import FakeApi, service_model

@@ -135,7 +135,7 @@ def test_a_damaged_record_is_one_line_with_the_way_on(content: str | dict[str, A
     assert line.startswith(f"lab x: {folder}/record.json is damaged: ") and "\n" not in line and len(line) < 400
     assert "start or stop the lab for a new record; if one still runs, end its process first: pgrep -f" in line
     with pytest.raises(LabError, match="is damaged"):
-        _ = lifecycle.find("x").control
+        str(lifecycle.find("x").control)
     stopped = lifecycle.stop("x")
     assert stopped.messages == (line,) and stopped.changed
     assert not (folder / "record.json").exists() and lifecycle.find("x").messages == ()

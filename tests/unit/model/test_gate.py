@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model import grammar
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import Memo, build, part
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.files import ID_KEYS
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.gate import RULES, TOLD, Gate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import ID_KEYS, Snapshot, load, save
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot, load, save
 
 ME, HERE = "111111111111", "us-east-1"
 ENI: dict[str, Any] = {

@@ -11,7 +11,8 @@ import importlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ....module_utils._model.snapshot import ID_KEYS, Item, plain
+from ....module_utils._model.files import ID_KEYS, Item
+from ....module_utils._model.snapshot import plain
 from ..calls import AMENDMENTS, ANSWERS, Call, Refusal
 from ..fidelity.shapes import all_groups
 from .needs import TRANSIT, Need

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....module_utils._model.snapshot import Item
+from ....module_utils._model.files import Item
 
 TRANSIT = (
     "TransitGateways",

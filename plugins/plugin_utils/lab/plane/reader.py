@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from ....module_utils._model.build import SOURCES, Memo, part
+from ....module_utils._model.files import ID_KEYS, Item, Place
 from ....module_utils._model.network import Network
-from ....module_utils._model.snapshot import ID_KEYS, Item, Place, Snapshot
+from ....module_utils._model.snapshot import Snapshot
 from . import asking
 from .needs import Need, everything, follow
 
