@@ -57,7 +57,10 @@ def world(running_lab: RunningLab) -> Iterator[tuple[Any, dict[str, Any]]]:
     running_lab.lab.on_change.clear()
     running_lab.control.reset()
     client = running_lab.client("ec2")
-    tags = lambda kind: [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": f"a {kind}"}]}]  # noqa: E731
+
+    def tags(kind: str) -> list[dict[str, Any]]:
+        return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": f"a {kind}"}]}]
+
     known: dict[str, Any] = {}
     for number in (1, 2):
         vpc = client.create_vpc(CidrBlock=f"10.{number}.0.0/16", AmazonProvidedIpv6CidrBlock=True, TagSpecifications=tags("vpc"))["Vpc"][
