@@ -101,17 +101,13 @@ class Questions:
         """What reach is still to be mended for, by its cases in ``tests/twin/cases/open``: asked about only when that is asked for."""
         if flow.target == RESOLVERS[0]:
             return True
-        served = [
-            item
-            for item in self.network.interfaces.values()
-            if item.type == "vpc_endpoint" and flow.receiver == f"serve:{item.vpc}" and flow.target in item.private_ips
-        ]
+        served = [item for item in self.network.interfaces.values() if item.type == "vpc_endpoint" and flow.target in item.private_ips]
         if not served:
             return False
         enforcing = {item.vpc for item in self.network.encryption_controls.values() if item.mode == "enforce"}
         pending = {eni for item in self.network.endpoints.values() if item.state != "available" for eni in item.interfaces}
-        plain = served[0].vpc in enforcing and (flow.protocol, flow.port) != ("tcp", 443)
-        return plain or served[0].id in pending
+        plain = (flow.protocol, flow.port) != ("tcp", 443)
+        return any(item.id in pending or (plain and item.vpc in enforcing) for item in served)
 
     def _traffic(self) -> tuple[str, int]:
         protocol = self.chance.choice(("tcp", "tcp", "udp", "icmp"))
