@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one boundary between outside and model: described items are checked against AWS's grammar before they are parsed.
 
-Whatever a describe call or a file says comes through here: ids, accounts, Regions, zones, addresses, blocks, DNS names and ARNs match
-their grammar or the item is left out with a fault; every other text is made a part of one line. What the Network holds is therefore safe
-in a path, in a line of a file and as an argument. The keys are AWS's own, which mean the same in every call:
+Whatever a describe call or a file says comes through here: what EC2 tells as ids, accounts, Regions, zones, addresses, blocks, DNS names
+and ARNs matches their grammar or the item is left out with a fault; every other text is made a part of one line. What the Network holds
+is therefore safe in a path, in a line of a file and as an argument. The keys are EC2's own, which mean the same in each of its calls:
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Types.html
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import grammar
-from .files import Item, Place, item_id
+from .files import ID_KEYS, Item, Place, item_id
 
 BAD_ACCOUNT, BAD_ADDRESS, BAD_ARN, BAD_CIDR, BAD_DNS_NAME, BAD_ID, BAD_PROTOCOL, BAD_REGION, BAD_SHAPE, BAD_ZONE = (
     "BAD_ACCOUNT",
@@ -142,6 +142,8 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("IpProtocol", "Protocol"), _PROTOCOL),
     **dict.fromkeys(("CoreNetworkArn", "DeliverLogsPermissionArn", "ResourceArn"), _ARN),
 }
+#: The files in which keys have EC2's meaning. Of other services' (a target group's ``Protocol`` is HTTP) the model reads nothing.
+CHECKED = frozenset({*ID_KEYS, "SecurityGroupVpcAssociations"})
 #: Texts of many lines, kept as they are.
 _DOCUMENTS = frozenset({"PolicyDocument"})
 
@@ -176,7 +178,7 @@ def admitted(item: Any, file: str, account: str, region: str, number: int = 0) -
 
 def _checked(item: Any, file: str, account: str, region: str, number: int) -> tuple[Any, tuple[Fault, ...]]:
     try:
-        return _value(item, "", ""), ()
+        return _value(item, "", "", RULES if file in CHECKED else {}), ()
     except _Wrong as wrong:
         return None, (Fault(account, region, file, named(file, item, number), wrong.field, wrong.code, wrong.message),)
 
@@ -191,25 +193,24 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _value(value: Any, key: str, path: str) -> Any:
+def _value(value: Any, key: str, path: str, rules: Mapping[str, Rule]) -> Any:
     """A value as it may come in: itself, or a copy with changed texts. Raises _Wrong."""
     if isinstance(value, str):
-        return _text(value, key, path)
+        return _text(value, key, path, rules.get(key))
     if isinstance(value, Mapping):
-        new = {name: _value(one, name, f"{path}.{name}" if path else name) for name, one in value.items()}
+        new = {name: _value(one, name, f"{path}.{name}" if path else name, rules) for name, one in value.items()}
         if any(new[name] is not value[name] for name in value):
             return new
     elif isinstance(value, list | tuple):
-        found = [_value(one, key, f"{path}[{place}]") for place, one in enumerate(value)]
+        found = [_value(one, key, f"{path}[{place}]", rules) for place, one in enumerate(value)]
         if any(one is not old for one, old in zip(found, value, strict=True)):
             return found
-    elif key in RULES and value is not None and not (RULES[key] in (_ACCOUNT, _PROTOCOL) and _is_number(value)):
-        raise _Wrong(path, RULES[key].code, f"is {shown(value)}, a text was expected")
+    elif key in rules and value is not None and not (rules[key] in (_ACCOUNT, _PROTOCOL) and _is_number(value)):
+        raise _Wrong(path, rules[key].code, f"is {shown(value)}, a text was expected")
     return value
 
 
-def _text(text: str, key: str, path: str) -> str:
-    rule = RULES.get(key)
+def _text(text: str, key: str, path: str, rule: Rule | None) -> str:
     if rule is None:
         return text if key in _DOCUMENTS or grammar.is_line(text) else grammar.line(text)
     if text and not rule.holds(text):

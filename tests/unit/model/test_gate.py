@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model import grammar
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import Memo, build, part
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.build import SOURCES, Memo, build, part
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.files import ID_KEYS
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model.gate import RULES, TOLD, Gate
+from ansible_collections.cloudnet.vpc.plugins.module_utils._model.gate import CHECKED, RULES, TOLD, Gate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.network import Network
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.snapshot import Snapshot, load, save
 
@@ -117,6 +117,17 @@ def test_the_others_come_in() -> None:
     found = build(snapshot(NetworkInterfaces=[changed(SubnetId="x y"), good], Subnets=[]))
     assert list(found.interfaces) == ["eni-2"] and len(found.faults) == 1
     assert (ME, HERE, "Subnets") in found.complete
+
+
+def test_keys_of_other_services_have_other_meanings() -> None:
+    group = {"TargetGroupArn": "arn:aws:x", "Protocol": "HTTP", "VpcId": "vpc-1", "TargetGroupName": "a\nb"}
+    found = build(snapshot(TargetGroups=[group], Listeners=[{"Protocol": "TLS"}], Groups=[{"GroupId": "AGPA0123456789ABCDEF"}]))
+    assert not found.warnings and not found.faults
+    assert found.others["TargetGroups"] == ({**group, "TargetGroupName": "a b"},), "its texts are lines all the same"
+
+
+def test_every_file_that_the_model_reads_is_checked() -> None:
+    assert {file for files in SOURCES.values() for file in files} | {"VpnGateways"} <= CHECKED
 
 
 def test_of_a_reservation_the_instances_without_faults_come_in() -> None:
