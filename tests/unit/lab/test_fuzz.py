@@ -27,6 +27,8 @@ def test_odd_calls_are_refused_as_aws_refuses(lab: RunningLab, seed: int) -> Non
         ("ec2", "CreateTransitGatewayRouteTable", {"TransitGatewayId": "x"}, "InvalidTransitGatewayID.NotFound"),
         ("ec2", "DisassociateTransitGatewayRouteTable",
          {"TransitGatewayRouteTableId": "x", "TransitGatewayAttachmentId": "y"}, "InvalidTransitGatewayAttachmentID.NotFound"),
+        ("ec2", "RequestSpotInstances", {"InstanceCount": 2**31, "LaunchSpecification": {}}, "MaxSpotInstanceCountExceeded"),
+        ("ec2", "RunInstances", {"MinCount": 1, "MaxCount": 2**31, "ImageId": "ami-0123456789abcdef0"}, "InstanceLimitExceeded"),
         ("iam", "TagRole", {"RoleName": "a", "Tags": [{"Key": "a"}]}, "ValidationError"),
         ("sts", "AssumeRoleWithSAML", {}, "ValidationError"),
         ("ssm", "PutParameter", {"Name": "a"}, "ValidationException"),
