@@ -214,6 +214,31 @@ def test_names_that_several_things_share(runs: Runs) -> None:
     ]
 
 
+#: An instance, and a rule that a lesson makes later than it.
+LATER = {
+    "name": "later",
+    "region": "us-east-1",
+    "vpcs": {
+        "dev": {
+            "cidr": "10.0.0.0/16",
+            "subnets": {"app": {"cidr": "10.0.1.0/24", "az": "a"}},
+            "security_groups": {"web": {}},
+            "instances": {"one": {"subnet": "app", "security_groups": ["web"]}},
+        }
+    },
+    "allow": [{"from": "dev.web", "to": "dev.web", "tcp": 22}],
+}
+
+
+def test_an_approved_part_of_a_plan_covers_its_launches(runs: Runs) -> None:
+    runs.play("lab", "-e", "lab_state=reset")
+    (runs.folder / "later.yml").write_text(json.dumps(LATER))
+    words = ("-e", "cloudnet_topology=later.yml", "-e", "cloudnet_through=vpcs", "-e", "cloudnet_via=none")
+    runs.play("peer", *words, "--check")
+    done = runs.play("peer", *words, "-e", f"approve={runs.artifact('later', 'plan.json')['fingerprint']}")
+    assert "changed: [localhost] => (item=dev.one)" in done
+
+
 def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
     file = runs.folder / "mistake.yml"
     file.write_text("name: mistake\nregion: us-east-1\nvpcs:\n  dev: {cidr: 10.0.0.0/16}\npeerings:\n  - {between: [dev, opps]}\n")
