@@ -239,6 +239,18 @@ def test_an_approved_part_of_a_plan_covers_its_launches(runs: Runs) -> None:
     assert "changed: [localhost] => (item=dev.one)" in done
 
 
+def test_the_last_instance_ends_before_its_subnet_goes(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.play("lab", "-e", "lab_state=reset")
+    words = ("-e", "cloudnet_topology=later.yml", "-e", "cloudnet_via=none")
+    (runs.folder / "later.yml").write_text(json.dumps(LATER))
+    runs.play("peer", *words, "-e", "cloudnet_through=vpcs")
+    ec2 = runs.ec2(monkeypatch)
+    (subnet,) = (item["SubnetId"] for item in ec2.describe_subnets()["Subnets"])
+    (runs.folder / "later.yml").write_text(json.dumps({**LATER, "vpcs": {"dev": {"cidr": "10.0.0.0/16"}}, "allow": []}))
+    runs.play("peer", *words, "-e", "cloudnet_instances_undeclared=terminate")
+    assert subnet not in [item["SubnetId"] for item in ec2.describe_subnets()["Subnets"]]
+
+
 def test_a_mistake_is_told_with_its_line(runs: Runs) -> None:
     file = runs.folder / "mistake.yml"
     file.write_text("name: mistake\nregion: us-east-1\nvpcs:\n  dev: {cidr: 10.0.0.0/16}\npeerings:\n  - {between: [dev, opps]}\n")
