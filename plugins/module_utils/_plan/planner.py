@@ -96,7 +96,7 @@ def _one_kind(ctx: Context, kind: Kind, work: _Work, left: set[str], stages: tup
             work.add(Action("create", kind.name, name, wish.account, wish.region, wish.stage, None, wish.attrs, wish.why), wish.needs)
         elif changed := kind.changed(wish, there):
             if message := kind.conflict(ctx, wish, there, changed):
-                ctx.fault(wish.path or name, f"{name}: {message}" if wish.path else message)
+                ctx.fault(wish.path or name, message if wish.path in ("", name) else f"{name}: {message}")
                 continue
             before = {key: _like(there.attrs.get(key), value) for key, value in wish.attrs.items()}
             why = "differs in " + ", ".join(sorted(changed))

@@ -94,3 +94,14 @@ def test_a_black_hole_in_our_own_table_is_ours(built: World, via: str) -> None:
     assert ops(holed.plan()) == ["update route vpcs.a.route_tables.private.routes.172.16.0.0/16"]
     with pytest.raises(PreflightError, match="is not ours"):
         built.with_route("a.route_tables.private", Route("172.16.0.0/16", "transit_gateway", "tgw-1")).plan()
+
+
+def test_a_vpc_of_our_name_with_another_block_is_named_by_its_id(built: World) -> None:
+    """Of two that carry one name its owner must not remove the wrong one."""
+    (vpc,) = (item for item in built.network.vpcs.values() if item.tags.get("cloudnet:name") == "vpcs.a")
+    stray = built.with_("vpcs", replace(vpc, cidrs=("10.99.0.0/16",)))
+    with pytest.raises(PreflightError) as caught:
+        stray.plan()
+    assert str(caught.value) == (
+        f"vpcs.a: cidr is 10.99.0.0/16 and cannot become 10.0.0.0/16 in place: remove it first ({vpc.id}), or give it another name"
+    )

@@ -80,7 +80,9 @@ class Kind(ABC):
         stuck = [
             f"{key} is {found.attrs.get(key)} and cannot become {wanted.attrs[key]} in place" for key in sorted(self.fixed & changed.keys())
         ]
-        return "; ".join(stuck) + ": remove it first, or give it another name" if stuck else ""
+        # Of two that carry one name the reader must know which is meant.
+        which = f" ({found.id})" if found.id else ""
+        return "; ".join(stuck) + f": remove it first{which}, or give it another name" if stuck else ""
 
     def serves(self, ctx: Context, wanted: Wanted, found: Found) -> bool:
         """Whether it stands where the wanted one is to stand. Another one of its name is a second one, and goes."""
