@@ -105,9 +105,8 @@ class Questions:
         if not served:
             return False
         enforcing = {item.vpc for item in self.network.encryption_controls.values() if item.mode == "enforce"}
-        pending = {eni for item in self.network.endpoints.values() if item.state != "available" for eni in item.interfaces}
         plain = (flow.protocol, flow.port) != ("tcp", 443)
-        return any(item.id in pending or (plain and item.vpc in enforcing) for item in served)
+        return plain and any(item.vpc in enforcing for item in served)
 
     def _traffic(self) -> tuple[str, int]:
         protocol = self.chance.choice(("tcp", "tcp", "udp", "icmp"))

@@ -148,8 +148,11 @@ def of_interface(index: Index, interface: Interface, text: str, address: str = "
 
 
 def unusable(state: str) -> str:
-    """An endpoint's state when it takes nothing, else ''."""
-    return state if state not in ("available", "pending") else ""
+    """An interface endpoint's state when it takes nothing, else ''. It does only once it is available, not while it is made (pending).
+
+    https://docs.aws.amazon.com/vpc/latest/privatelink/concepts.html (endpoint states)
+    """
+    return state if state != "available" else ""
 
 
 def down(state: str) -> str:

@@ -76,6 +76,7 @@ def _down(end: End) -> Objection:
         why = f"{end.interface} is attached to nothing (its status is available)"
         return Objection("BAD_STATE", end.interface, why, f"attach {end.interface} to an instance")
     remedy = {
+        "pending": f"wait until {what} is available",
         "stopped": f"start {what}",
         "stopping": f"start {what} again",
         "terminated": f"{what} does not come back: launch another",
