@@ -127,7 +127,8 @@ def nat(walk: Walk, subnet: Subnet, target: str) -> bool:
         outside = f", outside {public}" if found.public_ips else ", outside a public address that was not observed"
         walk.unknown_src = "" if found.public_ips else found.id
     walk.translations.append(Translation(found, walk.src, address, public))
-    walk.src, walk.public_src, walk.link = address, public, OUTSIDE
+    walk.src, walk.public_src = address, public
+    walk.join(OUTSIDE)
     walk.hop(Step.NAT_GATEWAY, target, name, f"source address becomes {address}{outside}; ports 1024-65535")
     return True
 
@@ -137,7 +138,7 @@ def from_internet(walk: Walk) -> Translation | None:
     index, network = walk.index, walk.index.network
     undo = walk.translation()
     vpc, subnet_id = walk.aim()
-    walk.link = OUTSIDE
+    walk.join(OUTSIDE)
     walk.at_most(INTERNET_MTU)
     name = explain.vpc_name(network, vpc)
     if vpc not in network.vpcs:
@@ -235,7 +236,8 @@ def gateway_endpoint(walk: Walk, endpoint: Endpoint) -> None:
     name = explain.name(endpoint)
     walk.hop(Step.ENDPOINT, endpoint.id, name, f"to {endpoint.service}")
     walk.at_most(ACROSS)
-    walk.link, walk.exit = OUTSIDE, endpoint.id
+    walk.join(OUTSIDE)
+    walk.exit = endpoint.id
     if endpoint.state not in ("available", "pending"):
         walk.block("BAD_STATE", endpoint.id, name, f"{endpoint.id} is {endpoint.state}", explain.other(f"replace {endpoint.id}"))
     if walk.asked.protocol not in ("tcp", *ICMP):

@@ -104,12 +104,12 @@ def go_on(walk: Walk, vpc: str) -> None:
     there = walk.aim()[0]
     if there:
         if there == vpc:
-            walk.link = LOCAL
+            walk.join(LOCAL)
         else:
-            walk.link = walk.peering_link(walk.index.peering(vpc, there), vpc, there)
+            walk.join(walk.peering_link(walk.index.peering(vpc, there), vpc, there))
         arrived(walk, walk.deliver(there))
     else:
-        walk.link = OUTSIDE
+        walk.join(OUTSIDE)
         walk.exit = walk.goal.endpoint
 
 
@@ -240,7 +240,7 @@ def _peering(walk: Walk, subnet: Subnet, table: RouteTable, found: Found, taken:
     if walk.aim()[0] != other.vpc:
         _misled(walk, subnet, table, found, f"{taken} leads to {theirs}, which holds {walk.dst} too")
         return
-    walk.link = walk.peering_link(peering, vpc, other.vpc)
+    walk.join(walk.peering_link(peering, vpc, other.vpc))
     if peering.requester.region != peering.accepter.region:
         walk.at_most(ACROSS)
     arrived(walk, walk.deliver(other.vpc))
@@ -336,7 +336,7 @@ def _right_way(walk: Walk, subnet: Subnet, table: RouteTable) -> Fix:
 
 def _out_there(walk: Walk) -> None:
     """On the internet."""
-    walk.link = OUTSIDE
+    walk.join(OUTSIDE)
     walk.hop(Step.INTERNET, "", "internet", f"{walk.src} to {walk.dst}")
     if walk.translation() is not None or walk.goal.kind == "host":
         arrived(walk, gateways.from_internet(walk))
@@ -350,7 +350,7 @@ def _out_there(walk: Walk) -> None:
 def _from_gateway_endpoint(walk: Walk) -> None:
     """A gateway endpoint answers straight into the subnet that asked."""
     walk.hop(Step.ENDPOINT, walk.forward.exit if walk.forward else "", "", "the service answers")
-    walk.link = OUTSIDE
+    walk.join(OUTSIDE)
     arrived(walk, walk.deliver(walk.aim()[0]))
 
 
@@ -399,5 +399,5 @@ def _appliance(walk: Walk, subnet: Subnet, via: str, target: str) -> None:
         )
     gateways.appliance_groups(walk, interface, subnet)
     walk.doubt("APPLIANCE", interface.id, name, f"whether {name} ({interface.instance or 'no instance'}) forwards is its own affair")
-    walk.link = OUTSIDE
+    walk.join(OUTSIDE)
     leave(walk, interface.vpc, interface.subnet)

@@ -138,7 +138,7 @@ def _tables(walk: Walk, here: TransitAttachment, gateway: str) -> TransitAttachm
 def _arrive(walk: Walk, subnet: Subnet, here: TransitAttachment, there: TransitAttachment, leave: Leave, go_on: GoOn) -> None:
     """Out of the gateway into a VPC: by the table of the attachment's subnet."""
     network = walk.index.network
-    walk.link = _link(walk, here, there)
+    walk.join(_link(walk, here, there))
     walk.restrict(
         encryption.attached(walk.index, there.resource, there.gateway),
         explain.name(network.transit_gateways.get(there.gateway), there.gateway),

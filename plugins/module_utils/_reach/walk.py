@@ -148,6 +148,16 @@ class Walk:
             return Link("peering", False, "UNKNOWN_PEERED_SGS", why)
         return Link("peering", True)
 
+    def join(self, link: Link) -> None:
+        """Note how this stretch joins its two sides. What a NAT gateway or an appliance once dropped, no later stretch brings back.
+
+        "The network component discards security group information about forwarded traffic":
+        https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html (SG_REFERENCES_NOT_PRESERVED), and of appliances
+        https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html (security group referencing)
+        """
+        if self.link is not OUTSIDE:
+            self.link = link
+
     # Stretches that all ways share.
 
     def acl(self, subnet: Subnet, egress: bool) -> None:
