@@ -202,3 +202,10 @@ def test_a_playbook_refuses_what_it_does_not_take(tmp_path: Path) -> None:
         )
         assert done.returncode == 2 and lines in done.stdout + done.stderr, done.stdout
         assert not (tmp_path / ".local").exists()
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("roles/*/tasks/*.yml")), ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_region_that_is_left_to_the_environment_is_left_out(path: Path) -> None:
+    # An empty one is none of AWS's, and keeps amazon.aws from reading AWS_REGION.
+    given = re.findall(r"^ +region: (.*\.region\b.*)$", path.read_text(), re.MULTILINE)
+    assert [line for line in given if "default(omit, true)" not in line] == []
