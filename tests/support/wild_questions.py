@@ -99,14 +99,7 @@ class Questions:
 
     def _open(self, flow: Flow) -> bool:
         """What reach is still to be mended for, by its cases in ``tests/twin/cases/open``: asked about only when that is asked for."""
-        if flow.target == RESOLVERS[0]:
-            return True
-        served = [item for item in self.network.interfaces.values() if item.type == "vpc_endpoint" and flow.target in item.private_ips]
-        if not served:
-            return False
-        enforcing = {item.vpc for item in self.network.encryption_controls.values() if item.mode == "enforce"}
-        plain = (flow.protocol, flow.port) != ("tcp", 443)
-        return plain and any(item.vpc in enforcing for item in served)
+        return flow.target == RESOLVERS[0]
 
     def _traffic(self) -> tuple[str, int]:
         protocol = self.chance.choice(("tcp", "tcp", "udp", "icmp"))

@@ -11,18 +11,29 @@ from typing import NamedTuple
 
 from .._model.network import EncryptionControl, Peering
 from .index import Index
+from .traffic import Traffic
 
 _FILE = "VpcEncryptionControls"
+_HTTPS = 443
 
 
 class Restriction(NamedTuple):
-    """``component``: what restricts. ``sure``: whether it certainly does; else ``missing`` may name the file that would tell."""
+    """``component``: what restricts. ``sure``: whether it certainly does; else ``missing`` may name the file that would tell.
+
+    ``doubt``: the code of what is not sure where no file would tell.
+    """
 
     component: str
     why: str
     sure: bool = True
     missing: str = ""
     exclusion: str = ""
+    doubt: str = "IN_TRANSITION"
+
+    @property
+    def code(self) -> str:
+        """Of the blocker, or of what is not known."""
+        return "VPC_ENCRYPTION_ENFORCED" if self.sure else "NOT_OBSERVED" if self.missing else self.doubt
 
 
 def _enforced(control: EncryptionControl | None) -> bool | None:
@@ -49,6 +60,26 @@ def leaving(index: Index, vpc: str, what: str, noun: str) -> Restriction | None:
     if enforced is None or excluded in ("enabling", "disabling"):
         return Restriction(control.id, f"{why}; this is being changed ({control.state or excluded})", sure=False)
     return Restriction(control.id, why, exclusion=what)
+
+
+def to_endpoint(index: Index, vpc: str, endpoint: str, asked: Traffic) -> Restriction | None:
+    """What may forbid traffic to an interface endpoint: in an enforcing VPC it drops what the application does not encrypt.
+
+    AWS goes by the port there, and calls flows on TCP port 443 encrypted; of others it does not say. No exclusion is for endpoints.
+    """
+    control = index.network.encryption_of.get(vpc)
+    if asked.protocol == "tcp" and asked.span == (_HTTPS, _HTTPS):
+        return None
+    if control is None:
+        return _unread(index, vpc)
+    enforced = _enforced(control)
+    if enforced is False:
+        return None
+    drops = f"{endpoint} drops what is not encrypted, and AWS says of tcp {_HTTPS} alone that it is"
+    why = f"{vpc} enforces encryption in transit ({control.id}): {drops}"
+    if enforced is None:
+        return Restriction(control.id, f"{why}; this is being changed ({control.state})", sure=False)
+    return Restriction(control.id, why, sure=False, doubt="UNSUPPORTED_TARGET")
 
 
 def _unread(index: Index, vpc: str) -> Restriction | None:

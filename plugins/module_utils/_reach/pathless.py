@@ -36,11 +36,11 @@ def without_a_path(index: Index, source: End, destination: End, asked: Traffic, 
     if destination.resolver and source.kind == "host":
         return _of_resolver(index, source, destination, asked, family)
     if source.kind == "service":
-        return _refused(index, source, destination, asked, family, objections(index, source, True))
+        return _refused(index, source, destination, asked, family, objections(index, source, True, asked))
     same = (source.vpc, source.address(family)) == (destination.vpc, destination.address(family))
     if source.kind != "host" or destination.kind != "host" or not same or source.standin or destination.standin:
         return None
-    found = [*objections(index, source, True), *objections(index, destination, False)]
+    found = [*objections(index, source, True, asked), *objections(index, destination, False, asked)]
     if found:
         return _refused(index, source, destination, asked, family, found)
     hops = (ending(index, Step.SOURCE, source, family), ending(index, Step.DESTINATION, destination, family))
@@ -49,7 +49,7 @@ def without_a_path(index: Index, source: End, destination: End, asked: Traffic, 
 
 
 def _of_resolver(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
-    found = [*objections(index, source, True)]
+    found = [*objections(index, source, True, asked)]
     asking = ask_resolver(index, source, destination, asked)
     if asking is not None:
         found.append(asking)
@@ -116,7 +116,7 @@ def ending(index: Index, step: Step, end: End, family: int, assumed: bool = Fals
 
 def no_common_family(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict:
     """The verdict where the ends have no address of the family that is asked for, or of one family."""
-    said = [item for end, egress in ((source, True), (destination, False)) for item in objections(index, end, egress) if item.sure]
+    said = [item for end, egress in ((source, True), (destination, False)) for item in objections(index, end, egress, asked) if item.sure]
     if said:  # what is gone or stopped has no address, and needs none
         return _refused(index, source, destination, asked, family, said)
     asked_for = f"IPv{family}" if family else "the same family"

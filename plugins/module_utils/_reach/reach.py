@@ -184,7 +184,7 @@ def value(index: Index, source: End, destination: End, asked: Traffic, family: i
     unsure = bool(blockers or way.forward.unknowns or (way.back and way.back.unknowns))
     for egress in (True, False):
         end = source if egress else destination
-        said = objections(index, end, egress)
+        said = objections(index, end, egress, asked)
         if any(item.sure for item in said):
             return BLOCKED
         unsure = unsure or bool(said)
@@ -231,7 +231,7 @@ class _Gate:
         self.blockers: list[Blocker] = []
         self.unknowns: list[Unknown] = []
         self.name = explain.end_name(index, self.end)
-        said = objections(index, self.end, egress)
+        said = objections(index, self.end, egress, asked)
         for note in (noted(item, self.name) for item in said):
             if isinstance(note, Blocker):
                 self.blockers.append(note)

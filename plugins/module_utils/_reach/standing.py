@@ -28,14 +28,14 @@ class Objection:
     missing: str = ""
 
 
-def objections(index: Index, end: End, egress: bool) -> tuple[Objection, ...]:
-    """What stops an end from sending (``egress``) or from being sent to."""
+def objections(index: Index, end: End, egress: bool, asked: Traffic) -> tuple[Objection, ...]:
+    """What stops an end from sending (``egress``) or from being sent to what is asked for."""
     if not (end.state or end.unsettled or end.service or end.endpoint or end.nobody or end.resolver):
         return ()
-    return tuple(_objections(index, end, egress))
+    return tuple(_objections(index, end, egress, asked))
 
 
-def _objections(index: Index, end: End, egress: bool) -> Iterator[Objection]:
+def _objections(index: Index, end: End, egress: bool, asked: Traffic) -> Iterator[Objection]:
     component = end.interface or end.instance or end.endpoint or end.text
     if end.state:
         yield _down(end)
@@ -56,8 +56,12 @@ def _objections(index: Index, end: End, egress: bool) -> Iterator[Objection]:
     elif egress and end.service == "lambda":
         found = encryption.leaving(index, end.vpc, "Lambda", "a Lambda function")
         if found is not None:
-            code = "VPC_ENCRYPTION_ENFORCED" if found.sure else "NOT_OBSERVED" if found.missing else "IN_TRANSITION"
-            yield Objection(code, found.component, found.why, f"exclude it from {found.component} (Lambda)", found.sure, found.missing)
+            fix = f"exclude it from {found.component} (Lambda)"
+            yield Objection(found.code, found.component, found.why, fix, found.sure, found.missing)
+    elif not egress and end.service == "vpc_endpoint":
+        found = encryption.to_endpoint(index, end.vpc, end.endpoint or component, asked)
+        if found is not None:
+            yield Objection(found.code, found.component, found.why, sure=found.sure, missing=found.missing)
     elif egress and run_by.starts is False:
         code = "VPCE_INTRA_VPC_TRAFFIC" if end.service == "vpc_endpoint" else "SERVICE_INTERFACE"
         why = f"{name} is the interface of {run_by.name}: it starts nothing by itself"

@@ -103,13 +103,12 @@ class Walk:
         if found is None:
             return
         if not found.sure:
-            code = "NOT_OBSERVED" if found.missing else "IN_TRANSITION"
-            self.doubt(code, found.component, found.component, found.why, found.missing, astray=False)
+            self.doubt(found.code, found.component, found.component, found.why, found.missing, astray=False)
             return
         fix = explain.other(
             f"exclude it from {found.component} ({found.exclusion})" if found.exclusion else f"give {name} encryption support"
         )
-        self.block("VPC_ENCRYPTION_ENFORCED", found.component, found.component, found.why, fix)
+        self.block(found.code, found.component, found.component, found.why, fix)
 
     @property
     def ended(self) -> bool:
