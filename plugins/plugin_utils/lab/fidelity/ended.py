@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: cloudnet.vpc contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Associations that have ended: of blocks with VPCs and subnets, of subnets and gateways with route tables.
+"""Associations that have ended: of blocks with VPCs and subnets, of subnets and gateways with route tables, of interfaces with instances.
 
 AWS goes on showing them for a while, ``disassociated``, and clients wait to see that by the state filters
 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SubnetCidrBlockState.html, API_VpcCidrBlockState.html and
@@ -16,7 +16,7 @@ from typing import Any
 from ..calls import Call
 
 ENDED_FOR = timedelta(seconds=60)
-BLOCKS4, BLOCKS6, TABLES = "CidrBlockAssociationSet", "Ipv6CidrBlockAssociationSet", "Associations"
+BLOCKS4, BLOCKS6, TABLES, ATTACHMENT = "CidrBlockAssociationSet", "Ipv6CidrBlockAssociationSet", "Associations", "Attachment"
 
 
 def _kept(thing: Any) -> list[tuple[datetime, str, dict[str, Any]]]:

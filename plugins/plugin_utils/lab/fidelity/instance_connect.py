@@ -22,6 +22,8 @@ from .instances import every
 SECONDS = 60
 _KINDS = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 _STATE = "sent_keys"
+_MOST = 10
+"""Keys of one instance at a time, the latest: each is tried at every login."""
 
 
 def sent_keys(lab: Lab, instance: str) -> Iterator[SentKey]:
@@ -54,7 +56,7 @@ def send_key(call: Call) -> dict[str, Any]:
     """Let the holder of a key in for 60 seconds, as the user named."""
     line, instance = _line(call), _instance(call)
     key = SentKey(str(call.params.get("InstanceOSUser") or ""), line, time.time() + SECONDS)
-    call.lab.state(_STATE)[instance.id] = (*sent_keys(call.lab, instance.id), key)
+    call.lab.state(_STATE)[instance.id] = (*sent_keys(call.lab, instance.id), key)[-_MOST:]
     return {"RequestId": str(uuid.uuid4()), "Success": True}
 
 

@@ -8,10 +8,10 @@ Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetwo
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from ..calls import Call
+from .ended import ATTACHMENT, end, ended, forget
 from .shapes import clean
 
 _ATTACHMENT = {
@@ -22,8 +22,6 @@ _ATTACHMENT = {
     "attachment.status": "Status",
     "attachment.delete-on-termination": "DeleteOnTermination",
 }
-# An attachment that has ended is found for this long by those who ask for it by its id or its status: clients wait to see it detached.
-_ENDED_FOR = timedelta(seconds=60)
 _ASK_FOR_ENDED = frozenset({"attachment.attachment-id", "attachment.status"})
 
 
@@ -55,20 +53,19 @@ def attachment(eni: Any) -> dict[str, Any] | None:
 
 def end_attachment(call: Call, eni: Any) -> None:
     """Detach an interface from its instance, and keep for a while what its attachment was."""
-    eni.lab_ended = (call.lab.now(), {**(attachment(eni) or {}), "Status": "detached"})
+    end(call, eni, ATTACHMENT, {**(attachment(eni) or {}), "Status": "detached"})
     eni.instance.detach_eni(eni)
 
 
 def attachment_or_ended(call: Call) -> Callable[[Any], dict[str, Any] | None]:
-    """What a describe call shows as the attachment of an interface."""
+    """What a describe call shows as the attachment of an interface; an ended one to those who ask by its id or its status alone."""
     asked = {str(item.get("Name")) for item in call.params.get("Filters") or []}
     if not asked & _ASK_FOR_ENDED:
         return attachment
-    since = call.lab.now() - _ENDED_FOR
 
     def shown(eni: Any) -> dict[str, Any] | None:
-        ended, was = getattr(eni, "lab_ended", (None, None))
-        return attachment(eni) or (was if ended is not None and ended > since else None)
+        forget(call, [eni])
+        return attachment(eni) or next(iter(reversed(ended(eni, ATTACHMENT))), None)
 
     return shown
 

@@ -32,7 +32,7 @@ def refresh(call: Call) -> None:
         elif nat.state == "deleting" and now >= ends:
             _free(call, nat)
             nat.state = "deleted"
-        if nat.state in ("deleted", "failed") and now - nat.lab_ended >= _VISIBLE:
+        if nat.state in ("deleted", "failed") and now - nat.lab_gone_at >= _VISIBLE:
             del backend.nat_gateways[key]
             backend.tags.pop(key, None)
 
@@ -61,7 +61,7 @@ class _Nat:
         self._eni: Any = None
         self.lab_failure: tuple[str, str] | None = None
         self.lab_created: Any = None
-        self.lab_ended: Any = None
+        self.lab_gone_at: Any = None
         self.lab_due: Any = None
 
     def get_tags(self) -> list[dict[str, str]]:
@@ -122,7 +122,7 @@ def create(call: Call) -> dict[str, Any]:
                 raise
             nat.lab_failure = ("InsufficientFreeAddressesInSubnet", "Subnet has insufficient free addresses to create this NAT gateway")
     if nat.lab_failure is not None:
-        nat.state, nat.lab_ended = "failed", call.lab.now()
+        nat.state, nat.lab_gone_at = "failed", call.lab.now()
         nat.address_set = [{"AllocationId": str(item)} for item in allocations] or [{}]
     else:
         nat._eni = make(call, subnet, private, [], f"Interface for NAT Gateway {nat.id}", service="nat_gateway")
@@ -150,7 +150,7 @@ def show(backend: Any, nat: Any) -> dict[str, Any]:
             "State": nat.state,
             "ConnectivityType": nat.connectivity_type,
             "CreateTime": nat.lab_created,
-            "DeleteTime": nat.lab_ended,
+            "DeleteTime": nat.lab_gone_at,
             "FailureCode": failure[0],
             "FailureMessage": failure[1],
             "NatGatewayAddresses": [dict(item) for item in nat.address_set],
@@ -193,7 +193,7 @@ def delete(call: Call) -> dict[str, Any]:
     refresh(call)
     nat = find(call, str(call.params.get("NatGatewayId") or ""))
     if nat.state in ("pending", "available"):
-        nat.state, nat.lab_due, nat.lab_ended = "deleting", _due(call), call.lab.now()
+        nat.state, nat.lab_due, nat.lab_gone_at = "deleting", _due(call), call.lab.now()
     elif nat.state == "failed":
         nat.state = "deleted"
     refresh(call)
