@@ -132,10 +132,9 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.display import Display
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.client import Client
 from ansible_collections.cloudnet.vpc.plugins.module_utils._aws.sessions import Ambient, Sessions
-from ansible_collections.cloudnet.vpc.plugins.module_utils._model import gate
 from ansible_collections.cloudnet.vpc.plugins.module_utils._model.grammar import NAME
 from ansible_collections.cloudnet.vpc.plugins.module_utils.errors import CloudnetError
-from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, named, running, unnamed
+from ansible_collections.cloudnet.vpc.plugins.module_utils.launched import Launched, launched, placed, running, subnets_of, unnamed
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.control import LabError
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.environment import lab_environment
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.lifecycle import find
@@ -290,17 +289,22 @@ def _region(sessions: Sessions, name: str) -> str:
 def _hosts(client: Client, topology: str, profile: str, account: str, region: str) -> list[Host]:
     """The hosts in one account and Region: two calls, or one where there are none."""
     listed = list(client.pages(account, region, "ec2:DescribeInstances", Filters=running(topology)))
+    where = f"of account {account}, Region {region} is tagged as of topology {topology}, but"
     for id_ in unnamed(listed):
-        Display().warning(
-            f"cloudnet.vpc.instances: {id_} of account {account}, Region {region} is tagged as of topology {topology}, but its tag"
-            " cloudnet:name is no name that a topology can declare: left out"
-        )
+        _left_out(id_, f"{where} its tag cloudnet:name is no name that a topology can declare")
     there = launched(listed, account, region)
     ids = sorted({instance.subnet_id for instance in there if instance.subnet_id})
     found = client.pages(account, region, "ec2:DescribeSubnets", Filters=[{"Name": "subnet-id", "Values": ids}]) if ids else []
-    admitted = [item for item, _faults in (gate.admitted(one, "Subnets", account, region) for one in found) if item]
-    subnets = {item["SubnetId"]: (named(item.get("Tags") or [], "subnets") or ("", item["SubnetId"]))[1] for item in admitted}
-    return [Host(item, profile, subnets.get(item.subnet_id, item.subnet_id), roles(topology, item)) for item in there]
+    subnets = subnets_of(found, topology, account, region)
+    # Whoever may tag can give an instance the topology's tags: a host is in a subnet that the topology made.
+    kept, others = placed(there, subnets)
+    for item in others:
+        _left_out(item.id, f"{where} {item.subnet_id or 'no subnet'} is no subnet of its VPC {item.vpc}")
+    return [Host(item, profile, subnets[item.subnet_id][1], roles(topology, item)) for item in kept]
+
+
+def _left_out(id_: str, why: str) -> None:
+    Display().warning(f"cloudnet.vpc.instances: {id_} {why}: left out")
 
 
 @contextmanager

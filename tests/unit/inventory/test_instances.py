@@ -190,8 +190,8 @@ def described(id_: str = "i-1", name: str = "server", vpc: str = "acc", **more: 
 class Described:
     """Stands for the client: one account that lists these instances and subnets."""
 
-    def __init__(self, instances: list[dict[str, Any]], subnet: str = "private") -> None:
-        tags = [{"Key": "cloudnet:name", "Value": f"vpcs.acc.subnets.{subnet}"}]
+    def __init__(self, instances: list[dict[str, Any]], subnet: str = "private", topology: str = "ft") -> None:
+        tags = [{"Key": "cloudnet:name", "Value": f"vpcs.acc.subnets.{subnet}"}, {"Key": "cloudnet:topology", "Value": topology}]
         self.answers: dict[str, Any] = {
             "ec2:DescribeInstances": [{"ReservationId": "r-1", "Instances": instances}],
             "ec2:DescribeSubnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "Tags": tags}],
@@ -218,15 +218,35 @@ def test_a_tag_that_is_no_name_is_no_host_and_is_told(text: str, monkeypatch: py
     assert "account 111111111111, Region us-east-1 is tagged as of topology ft, but" in warned[0]
 
 
+@pytest.mark.parametrize(
+    ("instance", "subnet"),
+    [
+        (described(vpc="dell"), {}),
+        (described(SubnetId=""), {}),
+        (described(SubnetId="subnet-2"), {}),
+        (described(), {"topology": "other"}),
+        *((described(), {"subnet": text}) for text in HOSTILE),
+    ],
+)
+def test_forged_tags_make_no_host(instance: dict[str, Any], subnet: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance is ours where its subnet is one that the topology made in the VPC of its name."""
+    warned: list[str] = []
+    monkeypatch.setattr(plugin.Display, "warning", lambda _self, message: warned.append(message))
+    client: Any = Described([instance], **subnet)
+    assert plugin._hosts(client, "ft", "network", "111111111111", "us-east-1") == []
+    (said,) = warned
+    assert said.startswith("cloudnet.vpc.instances: i-1 of account 111111111111, Region us-east-1 is tagged as of topology ft, but ")
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_that_aws_tells_is_ever_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     groups = [{"GroupName": f"ft-{text}"}, {"GroupName": "ft-server"}]
-    client: Any = Described([described(KeyName=text, SecurityGroups=groups)], subnet=text)
+    client: Any = Described([described(KeyName=text, SecurityGroups=groups)])
     found = plugin._hosts(client, "ft", "network", "111111111111", "us-east-1")
     monkeypatch.setattr(plugin, "read", Reads(found))
     inventory = parse(tmp_path, "connection: ssm\ncompose: {composed: cloudnet.key_name}\nkeyed_groups: [{key: cloudnet.key_name}]\n")
     own = inventory.hosts["acc.server"].vars
-    assert own["cloudnet"]["roles"] == ["server"] and own["cloudnet"]["subnet"] == "subnet-1"
+    assert own["cloudnet"]["roles"] == ["server"] and own["cloudnet"]["subnet"] == "private"
     trusted = [one for one in strings(own) if is_trusted_as_template(one)]
     assert trusted == ["ft"], "the topology's name is of the inventory file itself"
     templar = Templar(DataLoader(), variables=own)
