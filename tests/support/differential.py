@@ -141,7 +141,7 @@ def again(folder: Path) -> int:
     return 1 if bad else 0
 
 
-def inside(seeds: range, flows: int, show: bool, save: Path | None = None, open_too: bool = False) -> int:
+def inside(seeds: range, flows: int, show: bool, save: Path | None = None) -> int:
     """The program's work, as process 1 of its own namespaces."""
     kernel = NetworkKernel()
     total: Counter[str] = Counter()
@@ -150,7 +150,7 @@ def inside(seeds: range, flows: int, show: bool, save: Path | None = None, open_
     memo = Memo()
     for seed in seeds:
         network = wild(seed)
-        questions = Questions(network, random.Random(seed), open_too).draw(flows)
+        questions = Questions(network, random.Random(seed)).draw(flows)
         # The difference to the network before is applied, by a memory that is new now and then.
         memo = Memo() if seed % 3 == 0 else memo
         differences, counts = compare(kernel, network, questions, memo)
@@ -177,7 +177,6 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print what the kernel is to hold")
     parser.add_argument("--save", type=Path, help="a folder for the cases found, made as small as can be")
     parser.add_argument("--again", type=Path, help="ask the kept cases of a folder, and nothing else")
-    parser.add_argument("--open", action="store_true", help="ask also what the readers are known to differ on (tests/twin/cases/open)")
     given = parser.parse_args()
     tree.enter()
     child = os.fork()
@@ -185,7 +184,7 @@ def main() -> int:
         code = 2
         try:
             tree.settle()
-            code = again(given.again) if given.again else inside(range(*given.seeds), given.flows, given.show, given.save, given.open)
+            code = again(given.again) if given.again else inside(range(*given.seeds), given.flows, given.show, given.save)
         except BaseException:
             import traceback
 

@@ -55,8 +55,8 @@ def _stands_alone(item: Interface) -> bool:
 class Questions:
     """Draws them. Each drawer returns one question, or None where the network has nothing to ask about."""
 
-    def __init__(self, network: Network, chance: random.Random, open_too: bool = False) -> None:
-        self.network, self.chance, self.around, self.open_too = network, chance, outside(network), open_too
+    def __init__(self, network: Network, chance: random.Random) -> None:
+        self.network, self.chance, self.around = network, chance, outside(network)
         self.hosts = sorted(in_use(network))
         addresses = (address for item in network.interfaces.values() for address in (*item.private_ips, *item.ipv6s))
         self.known = Counter(addresses)
@@ -86,7 +86,7 @@ class Questions:
                 break
             draw = self.chance.choices(drawers, weights)[0]
             case = draw()
-            if case is not None and not self._confused(case.flow) and (self.open_too or not self._open(case.flow)):
+            if case is not None and not self._confused(case.flow):
                 found.append(case._replace(kind=draw.__name__.strip("_").replace("_", " ")))
         return found
 
@@ -96,10 +96,6 @@ class Questions:
             return False
         sender = self.network.interfaces.get(flow.source)
         return (bool(flow.receiver) and self.known[flow.target] > 1) or (sender is not None and sender.type == "lambda")
-
-    def _open(self, flow: Flow) -> bool:
-        """What reach is still to be mended for, by its cases in ``tests/twin/cases/open``: asked about only when that is asked for."""
-        return flow.target == RESOLVERS[0]
 
     def _traffic(self) -> tuple[str, int]:
         protocol = self.chance.choice(("tcp", "tcp", "udp", "icmp"))

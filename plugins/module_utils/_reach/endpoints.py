@@ -32,7 +32,8 @@ class End:
     are not known. ``standin``: the address stands for one that is not given out yet, or for a block. ``state``: of its instance,
     endpoint or interface, when that does not run; ``unsettled``: when it is about to change. ``service``: the type of an interface that
     a service of AWS runs. ``nobody``: why no host can have the address. ``resolver``: it is the VPC's resolver. ``behind``: the
-    gateway, neither of the internet nor a peering, to which a VPC's tables send an address outside.
+    gateway, neither of the internet nor a peering, to which a VPC's tables send an address outside. ``beside``: an address that is answered
+    beside the host which asks, like the instance metadata's.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class End:
     nobody: str = ""
     resolver: bool = False
     behind: str = ""
+    beside: bool = False
 
     def address(self, family: int) -> str:
         """The address that it has in its own network."""
@@ -258,9 +260,10 @@ def _address(index: Index, text: str, address: str, vpc: str, near: End | None) 
     vpcs = [vpc] if vpc else [item for item in index.all_vpcs if index.vpc_holds(item, address)]
     chosen = _nearest(index, text, address, vpcs, near) if len(vpcs) > 1 else (vpcs[0] if vpcs else "")
     if not chosen:
+        beside = any_holds(HOST_SERVICES, address)
         if vpcs or private(address):
-            return End("outside", text, ipv4=ipv4, ipv6=ipv6, groups=None)
-        return End("internet", text, ipv4=ipv4, ipv6=ipv6, groups=())
+            return End("outside", text, ipv4=ipv4, ipv6=ipv6, groups=None, beside=beside)
+        return End("internet", text, ipv4=ipv4, ipv6=ipv6, groups=(), beside=beside)
     held = holder(index, chosen, address)
     if held is not None:
         return of_interface(index, held, text, address)

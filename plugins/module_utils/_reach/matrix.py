@@ -213,7 +213,7 @@ def _cells(index: Index, firsts: Sequence[Sequence[End]], keys: Sequence[tuple[A
         if not source.address(family) or not destination.address(family) or not (source.vpc or destination.vpc):
             return _CODES.index(BLOCKED)
         source, destination = placed(index, source, destination), placed(index, destination, source)
-        if destination.resolver or source.kind == "service":
+        if destination.resolver or destination.beside or source.kind == "service":
             short = without_a_path(index, source, destination, asked, family)
             if short is not None:
                 return _CODES.index(short.verdict)

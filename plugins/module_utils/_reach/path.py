@@ -14,6 +14,7 @@ from .endpoints import down
 from .groups import LOCAL
 from .holders import has
 from .routing import UNMODELLED, Candidate, Found, behind, lookup, route_text
+from .standing import beside_host
 from .verdict import Fix, Step
 from .walk import ACROSS, OUTSIDE, Translation, Walk
 
@@ -25,8 +26,8 @@ def travel(walk: Walk) -> None:
     """Send the packet from its source to its goal."""
     source = walk.source
     if any_holds(HOST_SERVICES, walk.dst):
-        what = "a service beside the instance (metadata, resolver, time), which neither routes nor filters concern"
-        walk.end("UNSUPPORTED_TARGET", walk.dst, walk.dst, f"{walk.dst} is {what}")
+        found = beside_host(walk.dst)
+        walk.end(found.code, walk.dst, walk.dst, found.why)
         return
     for address, never in ((walk.dst, RESERVED), (walk.src, () if walk.back else (*RESERVED, *HOST_SERVICES))):
         if any_holds(never, address):

@@ -11,7 +11,7 @@ from typing import TypeVar
 from . import explain
 from .endpoints import End
 from .index import Index
-from .standing import Objection, ask_resolver, objections
+from .standing import Objection, ask_resolver, beside_host, objections
 from .traffic import Traffic
 from .verdict import (
     BLOCKED,
@@ -32,9 +32,12 @@ _Note = TypeVar("_Note", Blocker, Unknown)
 
 
 def without_a_path(index: Index, source: End, destination: End, asked: Traffic, family: int) -> Verdict | None:
-    """The verdict where there is no path to follow: an end and itself, or the resolver; else None."""
+    """The verdict where there is no path to follow: an end and itself, the resolver or another service beside the host; else None."""
     if destination.resolver and source.kind == "host":
         return _of_resolver(index, source, destination, asked, family)
+    if destination.beside and source.kind == "host":
+        said = [*objections(index, source, True, asked), beside_host(destination.text)]
+        return _refused(index, source, destination, asked, family, said)
     if source.kind == "service":
         return _refused(index, source, destination, asked, family, objections(index, source, True, asked))
     same = (source.vpc, source.address(family)) == (destination.vpc, destination.address(family))

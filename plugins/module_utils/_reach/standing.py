@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from . import encryption, explain, managed
 from .endpoints import End
+from .holders import RESOLVERS
 from .index import Index
 from .routing import behind
 from .traffic import Traffic
@@ -90,17 +91,30 @@ def _down(end: End) -> Objection:
 
 
 def placed(index: Index, end: End, other: End) -> End:
-    """An address outside as the other end's VPC sees it: behind the gateway to which its route tables send it, public or not."""
+    """An address outside as the other end's VPC sees it: its resolver, or behind the gateway to which its tables send it, public or not."""
+    if end.beside:
+        own = other.kind == "host" and (end.ipv4 or end.ipv6) in RESOLVERS
+        return replace(end, kind="host", vpc=other.vpc, groups=(), resolver=True, beside=False) if own else end
     if other.kind != "host" or end.kind not in ("internet", "outside") or end.text == "internet" or end.nobody or end.behind:
         return end
     found = next((gateway for family in end.families if (gateway := behind(index, other.vpc, other.subnet, end.address(family)))), "")
     return replace(end, kind="outside", behind=found, groups=None) if found else end
 
 
+def beside_host(address: str) -> Objection:
+    """What is to be said of a service beside the host, but for the resolver: neither groups nor ACLs nor routes concern it.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html, vpc-network-acls.html
+    """
+    what = "a service beside the instance (metadata, resolver, time), which neither routes nor filters concern"
+    return Objection("UNSUPPORTED_TARGET", address, f"{address} is {what}", sure=False)
+
+
 def ask_resolver(index: Index, source: End, destination: End, asked: Traffic) -> Objection | None:
     """What stops a question to a VPC's resolver, which neither groups nor ACLs nor routes concern; None when it answers.
 
-    https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+    "Security groups do not filter traffic destined to and from … Amazon Domain Name Services (DNS)", at each of its addresses:
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html, AmazonDNS-concepts.html
     """
     network, address = index.network, destination.text
     vpc = network.vpcs.get(destination.vpc)
