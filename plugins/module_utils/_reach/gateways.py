@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._model.network import Endpoint, Interface, Subnet
+from .._model.network import Endpoint, Interface, NatGateway, Subnet
 from . import encryption, explain
 from . import public_access as bpa
 from .blocks import private
@@ -109,8 +109,7 @@ def nat(walk: Walk, subnet: Subnet, target: str) -> bool:
         return False
     if found.subnet != subnet.id and (there := walk.index.network.subnets.get(found.subnet)):
         walk.acl(there, egress=False)
-    if found.state not in ("available", "pending"):
-        walk.block("BAD_STATE", target, name, f"{target} is {found.state}", explain.other(f"replace {target}"))
+    _ready(walk, found)
     if walk.asked.protocol == "-1":
         walk.doubt("PARTIAL", target, name, f"{name} passes TCP, UDP and ICMP alone")
     elif walk.asked.protocol not in ("tcp", "udp", "icmp"):
@@ -131,6 +130,19 @@ def nat(walk: Walk, subnet: Subnet, target: str) -> bool:
     walk.join(OUTSIDE)
     walk.hop(Step.NAT_GATEWAY, target, name, f"source address becomes {address}{outside}; ports 1024-65535")
     return True
+
+
+def _ready(walk: Walk, found: NatGateway) -> None:
+    """A NAT gateway that is pending "is not ready to process traffic"; one that is being deleted "may still be processing traffic".
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html (state)
+    """
+    name, why = explain.name(found), f"{found.id} is {found.state}"
+    if found.state == "deleting":
+        walk.doubt("IN_TRANSITION", found.id, name, why, astray=False)
+    elif found.state != "available":
+        fix = f"wait until {found.id} is available" if found.state == "pending" else f"replace {found.id}"
+        walk.block("BAD_STATE", found.id, name, why, explain.other(fix))
 
 
 def from_internet(walk: Walk) -> Translation | None:
