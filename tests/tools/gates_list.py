@@ -355,11 +355,11 @@ GATES: tuple[Gate, ...] = (
     Gate("importer", importer, needs=("build",)),
     Gate("installed", installed, needs=("build",)),
     Gate("clone", clone),
+    # Most of its time it waits, as the provider does after each change; beside twin it would keep a test of terminals waiting.
+    Gate("terraform", terraform, weight=2 / 3),
     # A third of their time they wait, for packets that must not come or for processes to begin.
     *(Gate(f"molecule:{name}", scenario(name), weight=2 / 3, asked=name in ASKED) for name in scenarios()),
     Gate("slow", slow, asked=True),
-    # Most of its time it waits, as the provider does after each change.
-    Gate("terraform", terraform, weight=2 / 3),
     Gate("contract", contract),
     Gate("twin", twin),
     # Its four processes leave nothing for twin, whose tests of keys and terminals have to be answered in time.
