@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible import constants
 from ansible.module_utils.common import warnings as ansible_warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cloudnet.vpc.plugins.plugin_utils.lab.environment import lab_environment
@@ -55,6 +56,10 @@ def ec2(lab: RunningLab) -> Any:
     return lab.client("ec2")
 
 
+#: Newer ansible-core has a module tell its invocation only where that is set: a secret must not be in it then either.
+INVOCATION = {"_ansible_inject_invocation": True} if "INJECT_INVOCATION" in constants.config.get_configuration_definitions() else {}
+
+
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run a module by name with arguments, and give its result; ``check`` and ``diff`` are Ansible's modes."""
@@ -66,7 +71,7 @@ def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(ansible_warnings, "_global_warnings", {})
         # And is no controller, which would show them at once.
         monkeypatch.setattr(ansible_warnings._internal, "is_controller", False)
-        with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit):
+        with patch_module_args({**arguments, **INVOCATION, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert not result.get("deprecations"), result["deprecations"]
