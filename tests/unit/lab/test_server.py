@@ -128,14 +128,15 @@ def test_a_flood_of_nonsense_is_a_line_in_the_log_and_no_more(lab: RunningLab, c
 
 
 def test_strangers_are_few_and_make_room_for_who_has_a_key(lab: RunningLab, limits: Limits) -> None:
-    before = threading.active_count()
+    # Connections of earlier tests, with a key, may still be kept for their next request.
+    before, there = threading.active_count(), len(lab._server.crowd)
     with ExitStack() as stack:
         for _turn in range(60):
             sock = stack.enter_context(connect(lab))
             sock.sendall(b"POST / HTTP/1.1\r\n")
         time.sleep(0.3)
         assert threading.active_count() - before <= limits.strangers + 2
-        assert len(lab._server.crowd) <= limits.strangers + 2
+        assert len(lab._server.crowd) <= there + limits.strangers + 2
         assert serves(lab), "the one who has a key is let in"
         fresh: Any = lab.client_of("ec2", *_keys(lab))
         assert fresh.describe_vpcs()["Vpcs"] == []
