@@ -139,8 +139,9 @@ class Folders:
         folder: str = "",
     ) -> Child:
         def own() -> None:
-            # Who runs the tests may ignore it, as nohup does; instances do not.
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            # Who runs the tests may ignore them, as nohup and a shell's background do; instances do not.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_DFL)
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
